@@ -12,8 +12,8 @@ export interface Clock {
   now(): number
   /** Milliseconds from an arbitrary start, never going back: for measuring how long something took. */
   elapsed(): number
-  /** Calls `fire` once after `ms`. A real timer never keeps the process alive by itself. */
-  timer(ms: number, fire: () => void): Timer
+  /** Calls `fire` once after `ms`. It keeps the process alive meanwhile, unless it works in the background. */
+  timer(ms: number, fire: () => void, background?: boolean): Timer
   /** Calls `run` once the event loop has turned. */
   nextTurn(run: () => void): void
   /** A number in [0, 1). */
@@ -25,13 +25,14 @@ const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 
 class RealTimer implements Timer {
   #handle: NodeJS.Timeout
-  constructor(ms: number, fire: () => void) {
-    this.#handle = this.#wait(ms, fire)
+  constructor(ms: number, fire: () => void, background: boolean) {
+    this.#handle = this.#wait(ms, fire, background)
   }
-  #wait(ms: number, fire: () => void): NodeJS.Timeout {
+  #wait(ms: number, fire: () => void, background: boolean): NodeJS.Timeout {
     const part = Math.min(ms, LONGEST_TIMEOUT_MS)
-    const next = ms > part ? () => (this.#handle = this.#wait(ms - part, fire)) : fire
-    return setTimeout(next, part).unref()
+    const next = ms > part ? () => (this.#handle = this.#wait(ms - part, fire, background)) : fire
+    const handle = setTimeout(next, part)
+    return background ? handle.unref() : handle
   }
   cancel(): void {
     clearTimeout(this.#handle)
@@ -41,7 +42,7 @@ class RealTimer implements Timer {
 export const realClock: Clock = {
   now: () => Date.now(),
   elapsed: () => performance.now(),
-  timer: (ms, fire) => new RealTimer(ms, fire),
+  timer: (ms, fire, background = false) => new RealTimer(ms, fire, background),
   nextTurn: (run) => void setImmediate(run),
   random: () => Math.random(),
 }

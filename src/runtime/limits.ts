@@ -1,0 +1,67 @@
+/** Every bound of the runtime, with its unit and what happens when it is reached. */
+
+/** Envelopes in one mailbox, deferred ones included; then its overflow policy applies. */
+export const MAILBOX_COUNT_MAX = 1_024
+
+/** Bytes of packed bodies in one mailbox; then its overflow policy applies. */
+export const MAILBOX_BYTES_MAX = 64 * 1_024 * 1_024
+
+/** Senders that wait for room before one mailbox; the next is told `Overloaded`. */
+export const WAITERS_MAX = 1_024
+
+/** Deferred envelopes in one mailbox; the newest is told `Overloaded`. */
+export const DEFERRED_MAX = 256
+
+/** Envelopes that one handler or step may send before its outbox leaves; the next send throws `Overloaded`. */
+export const OUTBOX_COUNT_MAX = 10_000
+
+/** Bytes of packed bodies in one outbox; the next send throws `Overloaded`. */
+export const OUTBOX_BYTES_MAX = 64 * 1_024 * 1_024
+
+/** How long a released outbox waits for its receivers before the rest become dead letters. */
+export const SEND_TIMEOUT_MS = 5_000
+
+/** How long an asker waits for the outcome unless it says otherwise. */
+export const ASK_TIMEOUT_MS = 30_000
+
+/** Asks and streams open at once in one troupe; the next is told `Overloaded`. */
+export const OPEN_ASKS_MAX = 1_000_000
+
+/** Chunks a stream's producer may be ahead of its reader; then the producer waits. */
+export const STREAM_WINDOW = 32
+
+/** Dead letters kept; the oldest is forgotten, its count stays. */
+export const DEAD_LETTERS_MAX = 1_000
+
+/** Bytes of bodies of kept dead letters; the oldest is forgotten, its count stays. */
+export const DEAD_LETTER_BYTES_MAX = 16 * 1_024 * 1_024
+
+/** Envelopes whose story `why` remembers; a power of two. */
+export const RECORD_COUNT = 65_536
+
+/** How long the dispatcher works before it hands the event loop back. */
+export const SLICE_MS = 4
+
+/** Envelopes the dispatcher handles before it hands the event loop back, whatever the clock says. */
+export const SLICE_STEPS = 8_192
+
+/** Envelopes one cell handles before the next ready cell has its turn. */
+export const CELL_SLICE = 64
+
+/** Consecutive envelopes of one priority while a lower one waits. */
+export const PRIORITY_RUN = 8
+
+/** Resident actors of one keyed kind; at the cap the least recently used idle one leaves. */
+export const RESIDENTS_MAX = 1_000_000
+
+/** Subscriptions in one troupe; the next is refused with `Overloaded`. */
+export const SUBSCRIPTIONS_MAX = 100_000
+
+/** Microsteps of one statechart transition: more is a loop in the chart, and the step fails. */
+export const MICROSTEPS_MAX = 1_000
+
+/** How long `troupe.stop()` lets work finish before it cancels the rest. */
+export const DRAIN_MS = 5_000
+
+/** Characters of an address. */
+export const ADDRESS_LENGTH_MAX = 512
