@@ -1,0 +1,70 @@
+import type { Address } from './address.js'
+
+/** 0 overtakes 1, which overtakes 2; none is starved. */
+export type Priority = 0 | 1 | 2
+export const PRIORITY = { high: 0, normal: 1, low: 2 } as const
+export type PriorityName = keyof typeof PRIORITY
+
+/** Where an answer goes: plain data, so that a statechart can keep it in its context and reply later. */
+export interface ReturnAddress {
+  readonly address: Address
+  /** The ask to answer; 0 when the message wants no answer. */
+  readonly ask: number
+}
+
+/** How an envelope stands or ended: every envelope ends in exactly one of these ways. */
+export type Ending = 'waiting' | 'handled' | 'refused' | 'expired' | 'cancelled' | 'dead-lettered' | 'deferred'
+
+/** Why an envelope that nobody will process became a dead letter. */
+export type DeadReason = 'no-such-actor' | 'unhandled' | 'overloaded' | 'dropped' | 'expired' | 'failed' | 'stopped' | 'send-timeout' | 'refused' | 'invalid'
+
+export interface Stamp {
+  readonly id: number
+  readonly to: Address
+  readonly from: Address
+  readonly type: string
+  /** The ask that wants the answer, or 0. */
+  readonly correlation: number
+  /** The envelope that was being handled when this one was sent, or 0. */
+  readonly cause: number
+  /** Clock time after which nobody wants the answer, or 0. */
+  readonly deadline: number
+  readonly priority: Priority
+  /** The first envelope of the chain that led here. */
+  readonly trace: number
+  /** Counts what one sender sent. */
+  readonly sequence: number
+  /** How often handling was tried before. */
+  readonly attempt: number
+}
+
+/** A header and a packed body. The header never changes; `ending` is the runtime's note of what became of it. */
+export class Envelope implements Stamp {
+  ending: Ending = 'waiting'
+  constructor(
+    readonly id: number,
+    readonly to: Address,
+    readonly from: Address,
+    readonly type: string,
+    readonly body: Uint8Array,
+    readonly correlation: number,
+    readonly cause: number,
+    readonly deadline: number,
+    readonly priority: Priority,
+    readonly trace: number,
+    readonly sequence: number,
+    readonly attempt: number,
+  ) {}
+
+  /** The same message, tried once more. */
+  again(): Envelope {
+    return new Envelope(this.id, this.to, this.from, this.type, this.body, this.correlation, this.cause, this.deadline, this.priority, this.trace, this.sequence, this.attempt + 1)
+  }
+
+  /** The same message, in memory of its own or at another address. */
+  with(change: { readonly body?: Uint8Array; readonly to?: Address; readonly id?: number; readonly correlation?: number }): Envelope {
+    return new Envelope(change.id ?? this.id, change.to ?? this.to, this.from, this.type, change.body ?? this.body, change.correlation ?? this.correlation, this.cause, this.deadline, this.priority, this.trace, this.sequence, this.attempt)
+  }
+}
+
+export const returnAddress = (envelope: Envelope): ReturnAddress => ({ address: envelope.from, ask: envelope.correlation })
