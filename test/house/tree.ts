@@ -22,3 +22,6 @@ export function filesBelow(folder: string, endings: readonly string[]): SourceFi
     .toSorted()
     .map((path) => ({ path: relative(root, path).replaceAll(sep, '/'), text: readFileSync(path, 'utf8') }))
 }
+
+/** The file at a path of the repository, or none. */
+export const fileAt = (path: string): SourceFile[] => (existsSync(join(root, path)) ? [{ path, text: readFileSync(join(root, path), 'utf8') }] : [])
