@@ -156,6 +156,25 @@ describe('names and leftovers', () => {
   })
 })
 
+describe('the lock file', () => {
+  interface Entry {
+    readonly resolved?: string
+    readonly optionalDependencies?: Record<string, string>
+  }
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as { packages: Record<string, Entry> }
+
+  test('names every optional package, of other platforms too, since `npm ci` refuses one that does not: run `npm run lock`', () => {
+    const missing = Object.entries(packages).flatMap(([folder, entry]) =>
+      Object.keys(entry.optionalDependencies ?? {}).filter((name) => !packages[`node_modules/${name}`] && !packages[`${folder}/node_modules/${name}`]),
+    )
+    expect(missing).toEqual([])
+  })
+
+  test('names no host', () => {
+    expect(Object.values(packages).filter((entry) => entry.resolved?.includes('://'))).toEqual([])
+  })
+})
+
 describe('the linter', () => {
   /** Lints one file, at its place in a tree with our settings; the names of the rules that it breaks. */
   function brokenBy(path: string, text: string): string[] {
