@@ -4,7 +4,8 @@ import type { Reporter, SerializedError, TestModule } from 'vitest/node'
 export default class PlainLine implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], strays: readonly SerializedError[]): void {
     const tests = modules.flatMap((module) => [...module.children.allTests()].map((test) => test.result().state))
-    const broken = modules.filter((module) => module.errors().length > 0).length
+    // A file that does not load, or a hook that fails, leaves its tests skipped.
+    const broken = modules.flatMap((module) => [module, ...module.children.allSuites()]).filter((suite) => suite.errors().length > 0).length
     const count = (state: string): number => tests.filter((each) => each === state).length
     const passed = count('passed')
     const failed = count('failed') + broken + strays.length
