@@ -93,12 +93,18 @@ export function clockOnly(files: readonly SourceFile[], clock: string): string[]
 }
 
 function clockWord(node: ts.Node): string | undefined {
-  if (ts.isIdentifier(node)) return CLOCK_WORDS.has(node.text) ? node.text : undefined
+  // Someone else's interface may ask for a member of that name; to declare one is not to call Node's.
+  if (ts.isIdentifier(node)) return CLOCK_WORDS.has(node.text) && !isMemberName(node) ? node.text : undefined
   if (ts.isPropertyAccessExpression(node)) return CLOCK_CALLS.has(node.getText()) ? node.getText() : undefined
   if (ts.isNewExpression(node)) return node.expression.getText() === 'Date' && !node.arguments?.length ? 'new Date()' : undefined
   if (ts.isCallExpression(node)) return node.expression.getText() === 'Date' ? 'Date()' : undefined
   if (ts.isImportDeclaration(node) && ts.isStringLiteral(node.moduleSpecifier)) return CLOCK_MODULES.exec(node.moduleSpecifier.text)?.[0]
   return undefined
+}
+
+const isMemberName = (word: ts.Identifier): boolean => {
+  const { parent } = word
+  return (ts.isPropertyAssignment(parent) || ts.isMethodDeclaration(parent) || ts.isPropertySignature(parent) || ts.isMethodSignature(parent)) && parent.name === word
 }
 
 /** Sentence 13: a function fits on one screen, a file in one sitting. `functions: false` looks at files alone. */
