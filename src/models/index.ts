@@ -1,1 +1,10 @@
-export {}
+/** Models in worker threads: `createHost`, and the words of its calls. */
+export { createHost } from './host.js'
+export type { Host, HostOptions, Placement, Understood } from './host.js'
+export type { PoolMetrics, Progress } from './pool.js'
+export type { ChatMessage, Inference, InferOptions, Urgency } from './kernel.js'
+export type { Dtype } from './catalog.js'
+export type { EmbedOptions } from './kernels/embed.js'
+export type { Entity, Tagged } from './kernels/tag.js'
+export type { GeneratePart, GenerateRequest, GenerateResult } from './kernels/generate.js'
+export type { Sampling } from './kernels/sample.js'

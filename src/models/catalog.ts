@@ -1,0 +1,101 @@
+/** A model's name to its files: shipped with Troupe, or in a folder. */
+import { readFile, readdir, stat } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { isAbsolute, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { TroupeError } from '../ground/errors.js'
+import { configNumber, type ModelConfig } from './kernel.js'
+
+/** Weights that come with the package. */
+const EMBEDDED = ['encoder', 'generator'] as const
+
+/** How a graph's numbers are stored, as in transformers.js; `auto` takes what the folder holds, smallest first. */
+export type Dtype = 'auto' | 'fp32' | 'fp16' | 'q8' | 'int8' | 'uint8' | 'q4' | 'q4f16' | 'bnb4'
+
+const SUFFIX: Readonly<Record<Exclude<Dtype, 'auto'>, string>> = {
+  q8: '_quantized',
+  int8: '_int8',
+  uint8: '_uint8',
+  q4: '_q4',
+  q4f16: '_q4f16',
+  bnb4: '_bnb4',
+  fp16: '_fp16',
+  fp32: '',
+}
+
+export interface Located {
+  readonly name: string
+  readonly folder: string
+  readonly graph: string
+  readonly bytes: number
+  readonly config: ModelConfig
+  /** A decoder writes token by token; an encoder answers in one pass. */
+  readonly writes: boolean
+}
+
+const known = EMBEDDED.map((name) => `embedded:${name}`).join(', ')
+
+export async function locate(name: string, dtype: Dtype = 'auto'): Promise<Located> {
+  const folder = folderOf(name)
+  const config = await readJson(name, folder, 'config.json')
+  const writes = writesText(config)
+  const stems = writes ? ['decoder_model_merged', 'model'] : ['model', 'encoder_model']
+  const graph = await findGraph(name, folder, config, stems, dtype)
+  return { name, folder, config, writes, ...graph }
+}
+
+function folderOf(name: string): string {
+  if (name.startsWith('embedded:')) {
+    const own = EMBEDDED.find((each) => name === `embedded:${each}`)
+    if (own === undefined) throw notFound(name, `there is no embedded model of that name; there are ${known}`)
+    return fileURLToPath(new URL(`./embedded/${own}`, import.meta.url))
+  }
+  if (name.startsWith('file:')) return fileURLToPath(name)
+  if (name.startsWith('~/')) return join(homedir(), name.slice(2))
+  if (isAbsolute(name) || /^\.{1,2}[\\/]/.test(name)) return name
+  throw notFound(name, `name one of ${known}, or a folder by a path that starts with / or ./`)
+}
+
+const notFound = (model: string, hint: string, details: Record<string, unknown> = {}): TroupeError =>
+  new TroupeError('ModelNotFound', `model ${JSON.stringify(model)} was not found`, hint, { model, ...details })
+
+async function readJson(name: string, folder: string, file: string): Promise<Record<string, unknown>> {
+  const path = join(folder, file)
+  const text = await readFile(path, 'utf8').catch(() => undefined)
+  if (text === undefined) {
+    const exists = await stat(folder).then((found) => found.isDirectory(), () => false)
+    throw notFound(name, exists ? `its folder has no ${file}; a model folder holds config.json, tokenizer.json, tokenizer_config.json and onnx/*.onnx` : `there is no folder ${folder}`, { path })
+  }
+  try {
+    return JSON.parse(text) as Record<string, unknown>
+  } catch (cause) {
+    throw new TroupeError('ModelFailed', `${file} of model ${JSON.stringify(name)} is not JSON`, `restore ${path}`, { model: name, path, reason: 'corrupt-file' }, cause)
+  }
+}
+
+/** From `architectures`, as `config.json` names the class that the weights were made for. */
+function writesText(config: ModelConfig): boolean {
+  const architectures = config['architectures']
+  const names = Array.isArray(architectures) ? architectures.join(' ') : ''
+  return /ForCausalLM|LMHeadModel/.test(names)
+}
+
+async function findGraph(name: string, folder: string, config: ModelConfig, stems: string[], dtype: Dtype): Promise<{ graph: string; bytes: number }> {
+  const own = (config['transformers.js_config'] as { dtype?: unknown } | undefined)?.dtype
+  const wanted = dtype === 'auto' && typeof own === 'string' && own in SUFFIX ? [own as Exclude<Dtype, 'auto'>] : []
+  const suffixes = dtype === 'auto' ? [...wanted.map((each) => SUFFIX[each]), ...Object.values(SUFFIX)] : [SUFFIX[dtype]]
+  for (const suffix of suffixes) {
+    for (const stem of stems) {
+      for (const path of [join(folder, 'onnx', `${stem}${suffix}.onnx`), join(folder, `${stem}${suffix}.onnx`)]) {
+        const found = await stat(path).catch(() => undefined)
+        if (found?.isFile()) return { graph: path, bytes: found.size }
+      }
+    }
+  }
+  const there = await readdir(join(folder, 'onnx')).catch(() => [])
+  const hint = there.length > 0 ? `its onnx folder holds ${there.join(', ')}; choose a dtype that is there` : `put its graph at ${join(folder, 'onnx', 'model.onnx')}`
+  throw notFound(name, hint, { folder, dtype })
+}
+
+/** The longest input of a model in tokens. */
+export const contextOf = (config: ModelConfig): number => configNumber(config, 'max_position_embeddings', 'n_positions', 'max_seq_len') ?? 512

@@ -1,0 +1,219 @@
+/** The model host: which models run, on which threads, and how they end. The door to piscina. */
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { Piscina, move } from 'piscina'
+import { realClock, type Clock } from '../ground/clock.js'
+import { TroupeError } from '../ground/errors.js'
+import { locate, type Dtype, type Located } from './catalog.js'
+import type { InferOptions, Inference } from './kernel.js'
+import type { EmbedOptions } from './kernels/embed.js'
+import type { GeneratePart, GenerateRequest, GenerateResult } from './kernels/generate.js'
+import type { Tagged } from './kernels/tag.js'
+import { Pool, type Placed, type PoolMetrics, type Progress } from './pool.js'
+import type { OpenThread, Thread } from './replica.js'
+import type { Reply, Strip } from './wire.js'
+
+export interface Placement {
+  /** Threads of our own that hold the model, each with its own copy of the weights. */
+  readonly replicas?: number
+  /** Threads that one forward pass uses within a replica. `replicas × threads` may not exceed the cores. */
+  readonly threads?: number
+  readonly dtype?: Dtype
+}
+
+export interface HostOptions {
+  readonly clock?: Clock
+  /** By model name, where the defaults do not fit. */
+  readonly placement?: Readonly<Record<string, Placement>>
+  /** Calls that may be open for one model. Default 4,096; the next gets `Overloaded`. */
+  readonly callsMax?: number
+  /** Characters that the open calls of one model may hold. Default 16 million; one call may always be larger. */
+  readonly charsMax?: number
+  readonly onProgress?: (progress: Progress) => void
+}
+
+export interface Understood extends Tagged {
+  readonly vector: Float32Array
+}
+
+export interface Host {
+  /** Any task, by name: the port through which actors reach models. */
+  infer(task: string, model: string, input: unknown, options?: InferOptions): Inference
+  /** One vector per text. */
+  embed(model: string, texts: string | readonly string[], options?: EmbedOptions & InferOptions): Promise<Float32Array[]>
+  /** Entities with exact offsets, per text. */
+  tag(model: string, texts: string | readonly string[], options?: InferOptions): Promise<Tagged[]>
+  /** Vector and entities from one forward pass, per text. */
+  understand(model: string, texts: string | readonly string[], options?: EmbedOptions & InferOptions): Promise<Understood[]>
+  /** Text, part by part or whole. */
+  generate(model: string, request: GenerateRequest, options?: InferOptions): Inference<GeneratePart, GenerateResult>
+  /** Loads a model on all its threads before the first call. */
+  warm(model: string): Promise<void>
+  /** Ends all calls with `Cancelled`, waits for the running steps, ends the threads. Never aborts the process. */
+  stop(): Promise<void>
+  metrics(): Readonly<Record<string, PoolMetrics>>
+}
+
+const CALLS_MAX = 4096
+const CHARS_MAX = 16_000_000
+/** A graph above this gains more from threads within a pass than from passes side by side. */
+const SMALL_ENCODER_BYTES = 256_000_000
+const SMALL_DECODER_BYTES = 64_000_000
+/** How long the end of the process waits for threads to leave native code. */
+const EXIT_WAIT_MS = 5_000
+
+/** Creates a host. Nothing is loaded, and no thread starts, before the first call. */
+export async function createHost(options: HostOptions = {}): Promise<Host> {
+  for (const [model, placement] of Object.entries(options.placement ?? {})) checkPlacement(model, placement)
+  return Promise.resolve(new ModelHost(options))
+}
+
+/** For a thread's answer: what `transfer` lists moves to the host instead of being copied. */
+export const moving = (value: object, transfer: readonly ArrayBufferLike[]): unknown =>
+  move({ [Piscina.transferableSymbol]: transfer, [Piscina.valueSymbol]: value } as unknown as ArrayBuffer)
+
+class ModelHost implements Host {
+  readonly #options: HostOptions
+  readonly #clock: Clock
+  readonly #pools = new Map<string, Pool>()
+  #stopped = false
+  readonly #onExit = (): void => leaveNative([...this.#pools.values()].flatMap(({ strips }) => strips))
+
+  constructor(options: HostOptions) {
+    this.#options = options
+    this.#clock = options.clock ?? realClock
+  }
+
+  infer(task: string, model: string, input: unknown, options: InferOptions = {}): Inference {
+    if (task === 'generate') return this.generate(model, input as GenerateRequest, options)
+    const { inputs, how } = inputsOf(input)
+    return this.#pool(model).pass(task, inputs, how, options)
+  }
+
+  async embed(model: string, texts: string | readonly string[], options: EmbedOptions & InferOptions = {}): Promise<Float32Array[]> {
+    return (await this.#pool(model).pass('embed', asList(texts), embedOptions(options), options)) as Float32Array[]
+  }
+
+  async tag(model: string, texts: string | readonly string[], options: InferOptions = {}): Promise<Tagged[]> {
+    return (await this.#pool(model).pass('tag', asList(texts), undefined, options)) as Tagged[]
+  }
+
+  async understand(model: string, texts: string | readonly string[], options: EmbedOptions & InferOptions = {}): Promise<Understood[]> {
+    return (await this.#pool(model).pass('understand', asList(texts), embedOptions(options), options)) as Understood[]
+  }
+
+  generate(model: string, request: GenerateRequest, options: InferOptions = {}): Inference<GeneratePart, GenerateResult> {
+    if ((request.messages === undefined) === (request.prompt === undefined)) {
+      throw new TroupeError('InvalidMessage', 'a generation needs messages or a prompt, and not both', "give { messages: [{ role: 'user', content: '…' }] } or { prompt: '…' }")
+    }
+    const seed = request.seed ?? Math.floor(this.#clock.random() * 2 ** 32)
+    const join = (earlier: unknown, later: unknown): GeneratePart => ({ text: (earlier as GeneratePart).text + (later as GeneratePart).text })
+    return this.#pool(model).sequence({ ...request, seed }, options, join) as Inference<GeneratePart, GenerateResult>
+  }
+
+  async warm(model: string): Promise<void> {
+    await this.#pool(model).warm()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await Promise.all([...this.#pools.values()].map((pool) => pool.stop(new TroupeError('Cancelled', 'the model host was stopped', 'create a new host to go on'))))
+    process.off('exit', this.#onExit)
+  }
+
+  metrics(): Readonly<Record<string, PoolMetrics>> {
+    return Object.fromEntries([...this.#pools].map(([model, pool]) => [model, pool.metrics()]))
+  }
+
+  #pool(model: string): Pool {
+    const known = this.#pools.get(model)
+    if (known !== undefined) return known
+    if (this.#stopped) throw new TroupeError('Cancelled', 'the model host has stopped', 'create a new host')
+    if (this.#pools.size === 0) process.on('exit', this.#onExit)
+    const pool = new Pool({
+      model,
+      place: () => this.#place(model),
+      openThread,
+      clock: this.#clock,
+      callsMax: this.#options.callsMax ?? CALLS_MAX,
+      charsMax: this.#options.charsMax ?? CHARS_MAX,
+      onProgress: (progress) => this.#options.onProgress?.(progress),
+      onLost: () => this.#lose(model),
+    })
+    this.#pools.set(model, pool)
+    return pool
+  }
+
+  #lose(model: string): void {
+    this.#pools.delete(model)
+    if (this.#pools.size === 0) process.off('exit', this.#onExit)
+  }
+
+  async #place(model: string): Promise<Placed> {
+    const wish = this.#options.placement?.[model] ?? {}
+    const located = await locate(model, wish.dtype)
+    // An addon that a thread loads first cannot be loaded again once that thread has ended.
+    const { loadAddon } = await import('./worker.js')
+    await loadAddon()
+    const { replicas, threads } = { ...usual(located), ...wish }
+    const { name, folder, graph, bytes, config } = located
+    return { spec: { name, folder, graph, bytes, config, threads }, replicas }
+  }
+}
+
+/** Small models: one thread a pass, several passes side by side. Large ones: all cores on one pass, weights held once. */
+function usual({ bytes, writes }: Located): { replicas: number; threads: number } {
+  const cores = availableParallelism()
+  if (writes) return { replicas: 1, threads: bytes < SMALL_DECODER_BYTES ? 1 : cores }
+  return bytes < SMALL_ENCODER_BYTES ? { replicas: cores, threads: 1 } : { replicas: 1, threads: cores }
+}
+
+function checkPlacement(model: string, { replicas = 1, threads = 1 }: Placement): void {
+  const cores = availableParallelism()
+  const whole = Number.isInteger(replicas) && Number.isInteger(threads) && replicas > 0 && threads > 0
+  if (whole && replicas * threads <= cores) return
+  throw new TroupeError('InvalidDefinition', `${model} cannot be placed on ${replicas} replicas of ${threads} threads`, `give whole numbers whose product is at most the ${cores} cores of this machine: more threads than cores make everything slower`, { model, replicas, threads, cores })
+}
+
+const openThread: OpenThread = (data, onParts): Thread => {
+  const filename = fileURLToPath(new URL('./worker.js', import.meta.url))
+  const piscina = new Piscina({ filename, workerData: data, minThreads: 1, maxThreads: 1, concurrentTasksPerWorker: 1_000_000, idleTimeout: Infinity, atomics: 'disabled', recordTiming: false })
+  piscina.on('message', onParts)
+  // A thread that dies while it holds tasks rejects them; one that dies idle is found dead by the next task.
+  piscina.on('error', () => undefined)
+  return {
+    run: (task) => (piscina.run(task) as Promise<Reply>).catch((thrown: unknown) => refusal(thrown)),
+    close: () => piscina.destroy(),
+  }
+}
+
+/** Input that cannot cross to a thread is the caller's mistake; any other rejection means that the thread is gone. */
+function refusal(thrown: unknown): Reply {
+  if (!(thrown instanceof Error) || thrown.name !== 'DataCloneError') throw thrown
+  const error = new TroupeError('InvalidMessage', `the input cannot be sent to the model's thread: ${thrown.message}`, 'give plain data: strings, numbers, arrays, typed arrays')
+  return { kind: 'failed', error: error.toData() }
+}
+
+/** The process is about to end: ending it while a thread is in native code would abort it, so this waits, blocking. */
+function leaveNative(strips: readonly Strip[]): void {
+  for (const strip of strips) strip.stop()
+  const end = realClock.elapsed() + EXIT_WAIT_MS
+  for (const strip of strips) strip.awaitIdle(Math.max(0, end - realClock.elapsed()))
+}
+
+const asList = (texts: string | readonly string[]): readonly string[] => (typeof texts === 'string' ? [texts] : texts)
+
+/** Only what the kernel reads: calls whose options look alike share passes. */
+function embedOptions({ pooling, normalize, dimensions, overlong }: EmbedOptions): EmbedOptions | undefined {
+  const given = Object.entries({ pooling, normalize, dimensions, overlong }).filter(([, value]) => value !== undefined)
+  return given.length === 0 ? undefined : (Object.fromEntries(given) as EmbedOptions)
+}
+
+/** The inputs of a task given by name: one, a list, or a list with options beside it. */
+function inputsOf(input: unknown): { inputs: readonly unknown[]; how: unknown } {
+  if (Array.isArray(input)) return { inputs: input, how: undefined }
+  if (typeof input !== 'object' || input === null) return { inputs: [input], how: undefined }
+  const { texts, inputs = texts, ...how } = input as Record<string, unknown>
+  if (inputs === undefined) return { inputs: [input], how: undefined }
+  return { inputs: Array.isArray(inputs) ? inputs : [inputs], how: Object.keys(how).length === 0 ? undefined : how }
+}

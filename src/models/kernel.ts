@@ -1,0 +1,108 @@
+/** What a kernel takes and gives: tensors in, tensors out, and the words that callers use for both. */
+
+/** How urgent a piece of work is: `interactive` overtakes `normal`, which overtakes `bulk`. */
+export type Urgency = 'interactive' | 'normal' | 'bulk'
+
+export interface InferOptions {
+  /** Aborts queued work at no cost, and running work at its next step. */
+  readonly signal?: AbortSignal
+  readonly urgency?: Urgency
+  /** Clock time, in milliseconds, after which nobody wants the answer. */
+  readonly deadline?: number
+  /** Whose work this is. Callers take turns; work without a name shares one turn per call. */
+  readonly caller?: string
+}
+
+/** A model call under way: await it for the whole result, or iterate it for the parts as they come. */
+export interface Inference<Part = unknown, Result = unknown> extends PromiseLike<Result>, AsyncIterable<Part> {}
+
+export type TensorData = Float32Array | Uint16Array | BigInt64Array | Int32Array | Uint8Array
+
+export interface Tensor {
+  readonly type: string
+  readonly dims: readonly number[]
+  readonly data: TensorData
+}
+
+/** An input or output of a graph; a dimension that varies is a name. */
+export interface Port {
+  readonly name: string
+  readonly type: string
+  readonly shape: readonly (number | string)[]
+}
+
+export type Tensors = Readonly<Record<string, Tensor>>
+
+/** `config.json` of a model, as far as anything here reads it. */
+export interface ModelConfig {
+  readonly [key: string]: unknown
+}
+
+/** A model as a kernel sees it: loaded, with its tokenizer, and one way to run it. */
+export interface Model {
+  readonly name: string
+  readonly config: ModelConfig
+  readonly tokenizer: TextCodec
+  readonly inputs: readonly Port[]
+  readonly outputs: readonly Port[]
+  /** One forward pass. Rejects with `Cancelled`, before any compute, once the host stops. */
+  run(feeds: Tensors, outputs?: readonly string[]): Promise<Tensors>
+}
+
+export interface Encoding {
+  readonly ids: readonly number[]
+  readonly truncated: boolean
+}
+
+/** Text to token ids and back. */
+export interface TextCodec {
+  /** Token ids with the model's own first and last tokens, at most `limit` of them. */
+  encode(text: string, limit: number): Encoding
+  /** Token ids of a text that already holds its control tokens, such as a rendered chat. */
+  encodeRaw(text: string): number[]
+  decode(ids: readonly number[]): string
+  /** For each id, where it starts and ends in `text`, as pairs; an id that stands for no text has an empty span. */
+  spans(text: string, ids: readonly number[]): Int32Array
+  renderChat(messages: readonly ChatMessage[]): string
+  readonly padId: number
+}
+
+export interface ChatMessage {
+  readonly role: string
+  readonly content: string
+}
+
+/** What a batch kernel hands back: a plain value per input, a row of `vectors` per input, or both. */
+export interface Answers {
+  readonly values?: readonly unknown[]
+  readonly vectors?: Float32Array
+  /** Tokens that went through the graph, padding included: what the pass cost. */
+  readonly tokens: number
+}
+
+export interface Pass {
+  readonly inputs: readonly unknown[]
+  readonly options: unknown
+  /** Padded tokens that one forward pass may hold, so that it stays short. */
+  readonly tokensMax: number
+}
+
+/** One function over tensors: inputs that came from many callers, answered together. */
+export type Kernel = (model: Model, pass: Pass) => Promise<Answers>
+
+/** A number from `config.json`, under any of the names that model families give it. */
+export function configNumber(config: ModelConfig, ...names: string[]): number | undefined {
+  for (const name of names) {
+    const value = config[name]
+    if (typeof value === 'number') return value
+  }
+  return undefined
+}
+
+/** An int64 tensor of small non-negative whole numbers, written as halves because BigInt is slow. */
+export function int64(values: ArrayLike<number>, dims: readonly number[]): Tensor {
+  const data = new BigInt64Array(values.length)
+  const halves = new Int32Array(data.buffer)
+  for (let i = 0; i < values.length; i++) halves[2 * i] = values[i] as number
+  return { type: 'int64', dims, data }
+}

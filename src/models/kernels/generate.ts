@@ -1,0 +1,275 @@
+/** Text token by token, many sequences at once: each step, those that are ready share one forward pass. */
+import { TroupeError, describe } from '../../ground/errors.js'
+import { contextOf } from '../catalog.js'
+import { configNumber, int64, type ChatMessage, type Model, type Tensor, type Tensors } from '../kernel.js'
+import { CacheLayout, type Place } from './cache.js'
+import { chanceOf, sample, type Sampling } from './sample.js'
+import { TextStream } from './text-stream.js'
+
+export interface GenerateRequest extends Sampling {
+  /** A conversation, rendered with the model's own chat template … */
+  readonly messages?: readonly ChatMessage[]
+  /** … or a text to go on with. */
+  readonly prompt?: string
+  /** Most tokens to write. Default 256, and never beyond what the model can hold. */
+  readonly maxTokens?: number
+  /** Writing ends before the first of these. */
+  readonly stop?: string | readonly string[]
+}
+
+export interface GeneratePart {
+  readonly text: string
+}
+
+export interface GenerateResult {
+  readonly text: string
+  readonly usage: { readonly promptTokens: number; readonly completionTokens: number }
+  /** `stop`: the model, or a stop string, ended it. `length`: it was cut by `maxTokens` or by the model's context. */
+  readonly finishReason: 'stop' | 'length'
+}
+
+const MAX_TOKENS = 256
+/** Sequences that share a decode step: past eight, a step on one core takes as much longer as it writes more. */
+export const BATCH_MAX = 8
+/** Prompt tokens per pass, so that running sequences wait at most some 25 ms for a newcomer. */
+const PREFILL_MAX = 192
+/** Parts that a sequence may be ahead of its reader. */
+export const AHEAD_MAX = 32
+
+/** How the engine meets the world: the shared strip and the messages to the host, seen from one sequence. */
+export interface Line {
+  readonly cancelled: () => boolean
+  /** Parts that the reader has taken. */
+  readonly taken: () => number
+  readonly part: (text: string) => void
+}
+
+/** One sequence, from prompt to last token. */
+interface Sequence {
+  readonly line: Line
+  readonly rank: number
+  readonly request: GenerateRequest
+  readonly prompt: readonly number[]
+  readonly stream: TextStream
+  readonly chance: () => number
+  readonly tokensMax: number
+  readonly settle: { resolve: (result: GenerateResult) => void; reject: (error: TroupeError) => void }
+  /** Tokens written; the last one has not been through the graph yet. */
+  readonly written: number[]
+  /** Tokens in the cache. */
+  length: number
+  place: Place
+  parts: number
+  done: boolean
+}
+
+/**
+ * G1. A sequence is in `#all` from `start` until it settles, and it settles once.
+ * G2. `#batch` lists the rows of the last decode step; their caches lie in its tensors, all others have their own.
+ * G3. Whoever is `#batch[i]` holds row i; when who is ready changes, the tensors are composed anew before the next step.
+ */
+export class Engine {
+  readonly #model: Model
+  readonly #layout: CacheLayout
+  readonly #ends: ReadonlySet<number>
+  readonly #all = new Set<Sequence>()
+  #batch: readonly Sequence[] = []
+  #running = false
+  #sleeper: (() => void) | undefined
+
+  constructor(model: Model) {
+    this.#model = model
+    this.#layout = new CacheLayout(model)
+    const eos = model.config['eos_token_id']
+    this.#ends = new Set(Array.isArray(eos) ? (eos as number[]) : typeof eos === 'number' ? [eos] : [])
+    if (this.#layout.ports.length === 0) {
+      throw new TroupeError('ModelFailed', `${model.name} cannot generate: its graph takes no past_key_values`, 'choose a text-generation model exported with its cache', { model: model.name, task: 'generate', reason: 'unsupported-task' })
+    }
+  }
+
+  start(request: GenerateRequest, rank: number, line: Line): Promise<GenerateResult> {
+    return new Promise((resolve, reject) => {
+      const prompt = this.#promptOf(request)
+      const stops = request.stop === undefined ? [] : typeof request.stop === 'string' ? [request.stop] : request.stop
+      const room = contextOf(this.#model.config) - prompt.length
+      if (room < 1) throw tooLong(this.#model, prompt.length)
+      this.#all.add({
+        line,
+        rank,
+        request,
+        prompt,
+        stream: new TextStream((ids) => this.#model.tokenizer.decode(ids), stops),
+        chance: chanceOf(request.seed ?? 0),
+        tokensMax: Math.min(request.maxTokens ?? MAX_TOKENS, room),
+        settle: { resolve, reject },
+        written: [],
+        length: 0,
+        place: { tensors: this.#layout.empty(1), row: 0, pad: 0 },
+        parts: 0,
+        done: false,
+      })
+      this.wake()
+      if (!this.#running) void this.#run()
+    })
+  }
+
+  /** Something changed in shared memory that a sleeping engine would not see: credit, or a cancel. */
+  wake(): void {
+    this.#sleeper?.()
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true
+    while (this.#all.size > 0) {
+      for (const sequence of this.#all) if (sequence.line.cancelled()) this.#end(sequence, cancelled())
+      const advanced = (await this.#prefill()) || false
+      const stepped = await this.#step()
+      if (!advanced && !stepped && this.#all.size > 0) await new Promise<void>((resolve) => (this.#sleeper = resolve))
+      this.#sleeper = undefined
+    }
+    this.#batch = []
+    this.#running = false
+  }
+
+  /** A piece of the most urgent prompt that is not in its cache yet. */
+  async #prefill(): Promise<boolean> {
+    const sequence = this.#inOrder().find(({ length, prompt }) => length < prompt.length)
+    if (sequence === undefined) return false
+    try {
+      const piece = sequence.prompt.slice(sequence.length, sequence.length + PREFILL_MAX)
+      const outputs = await this.#forward([sequence], piece, sequence.place.tensors, sequence.length)
+      sequence.length += piece.length
+      sequence.place = { tensors: this.#layout.next(outputs), row: 0, pad: 0 }
+      if (sequence.length === sequence.prompt.length) this.#write(sequence, outputs, 0)
+    } catch (thrown) {
+      this.#end(sequence, this.#failure(thrown))
+    }
+    return true
+  }
+
+  /** One token for each sequence whose reader keeps up. */
+  async #step(): Promise<boolean> {
+    const ready = this.#inOrder()
+      .filter((each) => each.written.length > 0 && each.parts - each.line.taken() < AHEAD_MAX)
+      .slice(0, BATCH_MAX)
+    this.#leave(ready)
+    if (ready.length === 0) return false
+    try {
+      const { tensors, length } = this.#tensorsOf(ready)
+      const outputs = await this.#forward(ready, ready.map((each) => each.written.at(-1) as number), tensors, length)
+      const next = this.#layout.next(outputs)
+      this.#batch = ready
+      for (const [row, sequence] of ready.entries()) {
+        sequence.length++
+        sequence.place = { tensors: next, row, pad: length + 1 - sequence.length }
+      }
+      for (const [row, sequence] of ready.entries()) this.#write(sequence, outputs, row)
+    } catch (thrown) {
+      for (const sequence of ready) this.#end(sequence, this.#failure(thrown))
+    }
+    return true
+  }
+
+  /** A sequence that leaves the batch but goes on later takes its own cache along, so the batch's tensors can go. */
+  #leave(ready: readonly Sequence[]): void {
+    for (const sequence of this.#batch) {
+      if (sequence.done || ready.includes(sequence)) continue
+      const { tensors } = this.#layout.compose([sequence])
+      sequence.place = { tensors, row: 0, pad: 0 }
+    }
+    if (ready.length === 0) this.#batch = []
+  }
+
+  #tensorsOf(ready: readonly Sequence[]): { tensors: Tensors; length: number } {
+    const first = ready[0] as Sequence
+    const same = ready.length === this.#batch.length && ready.every((sequence, row) => sequence === this.#batch[row])
+    if (same) return { tensors: first.place.tensors, length: first.length + first.place.pad }
+    return this.#layout.compose(ready)
+  }
+
+  /** The graph over `tokens`, one per sequence or many of one, after `cached` places of cache. */
+  #forward(sequences: readonly Sequence[], tokens: readonly number[], cache: Tensors, cached: number): Promise<Tensors> {
+    const rows = sequences.length
+    const width = tokens.length / rows
+    const mask = new Int32Array(rows * (cached + width)).fill(1)
+    const positions = new Int32Array(tokens.length)
+    for (const [row, sequence] of sequences.entries()) {
+      mask.fill(0, row * (cached + width), row * (cached + width) + cached - sequence.length)
+      for (let i = 0; i < width; i++) positions[row * width + i] = sequence.length + i
+    }
+    const feeds: Record<string, Tensor> = { ...cache, input_ids: int64(tokens, [rows, width]), attention_mask: int64(mask, [rows, cached + width]) }
+    if (this.#takes('position_ids')) feeds['position_ids'] = int64(positions, [rows, width])
+    if (this.#takes('num_logits_to_keep')) feeds['num_logits_to_keep'] = int64([1], [])
+    return this.#model.run(feeds)
+  }
+
+  #takes(input: string): boolean {
+    return this.#model.inputs.some(({ name }) => name === input)
+  }
+
+  /** Draws the next token from the last position's logits, and gives out what text is certain. */
+  #write(sequence: Sequence, outputs: Tensors, row: number): void {
+    const { dims, data } = outputs['logits'] as Tensor
+    const size = dims[2] as number
+    const at = ((row + 1) * (dims[1] as number) - 1) * size
+    const id = sample((data as Float32Array).subarray(at, at + size), sequence.request, sequence.chance, seen(sequence))
+    if (this.#ends.has(id)) return this.#finish(sequence, 'stop')
+    sequence.written.push(id)
+    this.#say(sequence, sequence.stream.push(id))
+    if (sequence.stream.stopped) this.#finish(sequence, 'stop')
+    else if (sequence.written.length >= sequence.tokensMax) this.#finish(sequence, 'length')
+  }
+
+  #say(sequence: Sequence, text: string): void {
+    if (text === '') return
+    sequence.parts++
+    sequence.line.part(text)
+  }
+
+  #finish(sequence: Sequence, reason: GenerateResult['finishReason']): void {
+    this.#say(sequence, sequence.stream.end())
+    const finishReason = sequence.stream.stopped ? 'stop' : reason
+    const usage = { promptTokens: sequence.prompt.length, completionTokens: sequence.written.length }
+    this.#forget(sequence)
+    sequence.settle.resolve({ text: sequence.stream.text, usage, finishReason })
+  }
+
+  #end(sequence: Sequence, error: TroupeError): void {
+    if (sequence.done) return
+    this.#forget(sequence)
+    sequence.settle.reject(error)
+  }
+
+  #forget(sequence: Sequence): void {
+    sequence.done = true
+    this.#all.delete(sequence)
+  }
+
+  /** The more urgent first, then in order of arrival. */
+  #inOrder(): Sequence[] {
+    return [...this.#all].sort((a, b) => a.rank - b.rank)
+  }
+
+  #promptOf(request: GenerateRequest): number[] {
+    const { tokenizer } = this.#model
+    if (request.messages !== undefined) return tokenizer.encodeRaw(tokenizer.renderChat(request.messages))
+    const ids = [...tokenizer.encode(request.prompt ?? '', Number.MAX_SAFE_INTEGER).ids]
+    const start = configNumber(this.#model.config, 'bos_token_id')
+    return start === undefined || ids[0] === start ? ids : [start, ...ids]
+  }
+
+  #failure(thrown: unknown): TroupeError {
+    if (thrown instanceof TroupeError) return thrown
+    return new TroupeError('ModelFailed', `${this.#model.name} failed while it wrote: ${describe(thrown)}`, 'see the cause; other work on this model goes on', { model: this.#model.name }, thrown)
+  }
+}
+
+function* seen(sequence: Sequence): Iterable<number> {
+  yield* sequence.prompt
+  yield* sequence.written
+}
+
+const cancelled = (): TroupeError => new TroupeError('Cancelled', 'the generation was cancelled', 'nothing to do: whoever asked for it called it off')
+
+const tooLong = (model: Model, tokens: number): TroupeError =>
+  new TroupeError('InvalidMessage', `the prompt has ${tokens} tokens, ${model.name} holds ${contextOf(model.config)}`, 'shorten the prompt, or leave out older messages', { model: model.name, promptTokens: tokens, contextTokens: contextOf(model.config) })

@@ -1,0 +1,144 @@
+/** Texts to entities, with their exact place in the text. */
+import type { Kernel, Model, Tensor } from '../kernel.js'
+import { outputNamed, throughEncoder, type Encoded } from './encode.js'
+
+export interface Entity {
+  readonly type: string
+  /** The text from `start` to `end`. */
+  readonly value: string
+  /** Offsets in UTF-16 units, as `text.slice(start, end)` takes them. */
+  readonly start: number
+  readonly end: number
+  /** Mean probability of its type over its words. */
+  readonly score: number
+}
+
+export interface Tagged {
+  readonly entities: readonly Entity[]
+  /** How many tokens the model read, its own first and last included. */
+  readonly tokens: number
+  /** True when the text was longer than the model reads, and its end was not looked at. */
+  readonly truncated: boolean
+}
+
+export const tag: Kernel = async (model, pass) => {
+  const output = logitsOf(model)
+  const labels = labelsOf(model)
+  const values: Tagged[] = []
+  const tokens = await throughEncoder(model, pass, [output], (text, out, width) => {
+    values[text.index] = tagged(model, labels, text, out[output] as Tensor, width)
+  })
+  return { values, tokens }
+}
+
+export const logitsOf = (model: Model): string => outputNamed(model, ['logits'], 'tag')
+
+/** `B-person` as its mark and type; the label for "nothing" has no type. Models without BIO marks go on by type alone. */
+export interface Label {
+  readonly mark: 'B' | 'I' | 'O'
+  readonly type: string | undefined
+}
+
+export function labelsOf(model: Model): Label[] {
+  const named = (model.config['id2label'] ?? {}) as Record<string, string>
+  const ids = Object.keys(named).sort((a, b) => Number(a) - Number(b))
+  return ids.map((id) => {
+    const name = named[id] as string
+    if (name === 'O') return { mark: 'O', type: undefined }
+    const marked = /^([BIES])-(.+)$/.exec(name)
+    return { mark: marked?.[1] === 'B' || marked?.[1] === 'S' ? 'B' : 'I', type: marked?.[2] ?? name }
+  })
+}
+
+export function tagged(model: Model, labels: readonly Label[], text: Encoded, logits: Tensor, width: number): Tagged {
+  const ids = text.encoding.ids
+  const size = labels.length
+  const rows = (logits.data as Float32Array).subarray(text.row * width * size, (text.row + 1) * width * size)
+  const entities: Entity[] = []
+  let open: OpenEntity | undefined
+  for (const word of wordsOf(text.text, model.tokenizer.spans(text.text, ids))) {
+    const { type, begins, score } = verdict(rows, word, labels)
+    if (open !== undefined && type === open.type && !begins) {
+      open.end = Math.max(open.end, word.end)
+      open.scores.push(score)
+      continue
+    }
+    if (open !== undefined) close(text.text, open, entities)
+    open = type === undefined ? undefined : { type, start: word.start, end: word.end, scores: [score] }
+  }
+  if (open !== undefined) close(text.text, open, entities)
+  return { entities, tokens: ids.length, truncated: text.encoding.truncated }
+}
+
+/** Tokens that belong to one word, or to one character, and so get one label. */
+interface Word {
+  readonly start: number
+  end: number
+  readonly first: number
+  last: number
+}
+
+interface OpenEntity {
+  readonly type: string
+  readonly start: number
+  end: number
+  readonly scores: number[]
+}
+
+function wordsOf(text: string, spans: Int32Array): Word[] {
+  const words: Word[] = []
+  for (let i = 0; 2 * i < spans.length; i++) {
+    const start = spans[2 * i] as number
+    const end = spans[2 * i + 1] as number
+    if (start === end) continue
+    const word = words.at(-1)
+    if (word !== undefined && insideWord(text, word.end, start)) {
+      word.end = Math.max(word.end, end)
+      word.last = i
+    } else words.push({ start, end, first: i, last: i })
+  }
+  return words
+}
+
+/** What the tokens of a word say together: the type with the highest mean probability, whether it begins or goes on. */
+function verdict(rows: Float32Array, { first, last }: Word, labels: readonly Label[]): { type: string | undefined; begins: boolean; score: number } {
+  const byType = new Map<string | undefined, number>()
+  let begin = 0
+  let inside = 0
+  for (let token = first; token <= last; token++) {
+    const chances = softmax(rows.subarray(token * labels.length, (token + 1) * labels.length))
+    for (const [at, { mark, type }] of labels.entries()) {
+      byType.set(type, (byType.get(type) ?? 0) + (chances[at] as number))
+      if (token === first && mark === 'B') begin += chances[at] as number
+      if (token === first && mark === 'I') inside += chances[at] as number
+    }
+  }
+  const [type, sum] = [...byType].reduce((best, each) => (each[1] > best[1] ? each : best))
+  return { type, begins: begin > inside, score: sum / (last - first + 1) }
+}
+
+function softmax(logits: Float32Array): Float32Array {
+  const highest = logits.reduce((top, logit) => Math.max(top, logit), -Infinity)
+  const chances = logits.map((logit) => Math.exp(logit - highest))
+  const sum = chances.reduce((total, each) => total + each, 0)
+  return chances.map((each) => each / sum)
+}
+
+/** True when a boundary falls within a word or a character. Chinese and Japanese write no borders, so each character may be a word. */
+function insideWord(text: string, end: number, start: number): boolean {
+  if (start !== end) return start < end
+  const [before, after] = [lastCharacter(text.slice(Math.max(0, end - 2), end)), String.fromCodePoint(text.codePointAt(start) as number)]
+  return [before, after].every((character) => /[\p{L}\p{N}\p{M}]/u.test(character) && !/[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Thai}]/u.test(character))
+}
+
+const lastCharacter = (text: string): string => /.$/su.exec(text)?.[0] ?? ''
+
+/** Tokens carry the space before their word; an entity does not. */
+function close(text: string, open: OpenEntity, into: Entity[]): void {
+  const raw = text.slice(open.start, open.end)
+  const start = open.start + raw.length - raw.trimStart().length
+  const value = raw.trim()
+  if (value === '') return
+  const score = open.scores.reduce((sum, each) => sum + each, 0) / open.scores.length
+  into.push({ type: open.type, value, start, end: start + value.length, score })
+}

@@ -1,0 +1,198 @@
+/** One thread of a placed model, as the host sees it: what it holds, whether it has room, and its shared strip. */
+import { TroupeError, describe } from '../ground/errors.js'
+import { invariant } from '../ground/invariant.js'
+import { AHEAD_MAX, BATCH_MAX, type GenerateRequest, type GenerateResult } from './kernels/generate.js'
+import { SLOTS, Strip, type Loaded, type ModelSpec, type Parts, type Passed, type Reply, type Task, type WorkerData } from './wire.js'
+
+/** One thread that serves tasks. `run` rejects only when the thread died. */
+export interface Thread {
+  run(task: Task): Promise<Reply>
+  /** Ends an idle thread. */
+  close(): Promise<void>
+}
+export type OpenThread = (data: WorkerData, onParts: (message: Parts) => void) => Thread
+
+/** A thread holds one running pass and one that follows at once, so that a round trip to the host costs no time. */
+export const PASSES_AHEAD = 2
+
+export interface PassTask {
+  readonly task: string
+  readonly options: unknown
+  readonly inputs: readonly unknown[]
+  readonly tokensMax: number
+}
+
+export interface SequenceTask {
+  readonly request: GenerateRequest
+  readonly rank: number
+  readonly onPart: (text: string) => void
+}
+
+/** A sequence in this thread's hands. */
+export interface RunningSequence {
+  readonly result: Promise<GenerateResult>
+  taken(parts: number): void
+  cancel(): void
+}
+
+interface Held {
+  readonly slot: number
+  readonly rank: number
+  readonly onPart: (text: string) => void
+  parts: number
+  chars: number
+  taken: number
+}
+
+/** Rejections of a thread's work: it died, which is nobody's input's fault, or it said what was wrong. */
+export class ThreadDied extends Error {}
+
+/**
+ * R1. A slot of the strip belongs to one sequence until its reply has come.
+ * R2. `close` is called only when `idle`; a thread is never ended while it may be in native code.
+ */
+export class Replica {
+  readonly #thread: Thread
+  readonly #strip = new Strip()
+  readonly #sequences = new Map<number, Held>()
+  readonly #freeSlots = Array.from({ length: SLOTS }, (_, slot) => slot)
+  readonly #onIdle: () => void
+  #state: 'loading' | 'ready' | 'dead' = 'loading'
+  #tasks = 0
+  #passes = 0
+  #nextId = 1
+
+  constructor(open: OpenThread, spec: ModelSpec, onIdle: () => void) {
+    this.#onIdle = onIdle
+    this.#thread = open({ spec, shared: this.#strip.buffer }, (message) => this.#hear(message))
+  }
+
+  get state(): 'loading' | 'ready' | 'dead' {
+    return this.#state
+  }
+  get strip(): Strip {
+    return this.#strip
+  }
+  get idle(): boolean {
+    return this.#tasks === 0
+  }
+  get passes(): number {
+    return this.#passes
+  }
+  get sequences(): number {
+    return this.#sequences.size
+  }
+  get takesPass(): boolean {
+    return this.#state === 'ready' && this.#passes < PASSES_AHEAD
+  }
+
+  /** Room for a sequence of this rank: less urgent ones can be set aside, and those whose reader is slow take no part. */
+  takesSequence(rank: number): boolean {
+    if (this.#state !== 'ready' || this.#freeSlots.length === 0) return false
+    let competing = 0
+    for (const held of this.#sequences.values()) if (held.rank <= rank && held.parts - held.taken < AHEAD_MAX) competing++
+    return competing < BATCH_MAX
+  }
+
+  /** Loads the model; milliseconds it took. */
+  async load(): Promise<number> {
+    const { ms } = await this.#ask<Loaded>({ kind: 'load' }, 'loaded')
+    if (this.#state === 'loading') this.#state = 'ready'
+    return ms
+  }
+
+  async pass(task: PassTask): Promise<Passed> {
+    this.#passes++
+    try {
+      return await this.#ask<Passed>({ kind: 'pass', ...task }, 'passed')
+    } finally {
+      this.#passes--
+    }
+  }
+
+  sequence({ request, rank, onPart }: SequenceTask): RunningSequence {
+    const slot = this.#freeSlots.pop()
+    invariant(slot !== undefined, 'a sequence starts only where there is a slot')
+    const id = this.#nextId++
+    this.#strip.claim(slot)
+    const held: Held = { slot, rank, onPart, parts: 0, chars: 0, taken: 0 }
+    this.#sequences.set(id, held)
+    const run = async (): Promise<GenerateResult> => {
+      try {
+        const { result } = await this.#ask<Extract<Reply, { kind: 'generated' }>>({ kind: 'generate', id, slot, rank, request }, 'generated')
+        // The reply may overtake the last parts, which come by another port.
+        if (held.chars < result.text.length) held.onPart(result.text.slice(held.chars))
+        return result
+      } finally {
+        this.#sequences.delete(id)
+        this.#freeSlots.push(slot)
+      }
+    }
+    return { result: run(), taken: (parts) => this.#credit(id, parts), cancel: () => this.#cancel(id) }
+  }
+
+  /** No further native call starts; what runs ends at its next step. */
+  halt(): void {
+    this.#strip.stop()
+    if (this.#sequences.size > 0) this.#wake()
+  }
+
+  /** For a thread that died or could not load: nothing runs in it, whatever it still owes. */
+  discard(): void {
+    this.#state = 'dead'
+    void this.#thread.close().catch(() => undefined)
+  }
+
+  async close(): Promise<void> {
+    invariant(this.idle, 'a thread ends only when nothing runs in it')
+    this.#state = 'dead'
+    await this.#thread.close()
+  }
+
+  #hear({ parts }: Parts): void {
+    for (const [id, text] of parts) {
+      const held = this.#sequences.get(id)
+      if (held === undefined) continue
+      held.parts++
+      held.chars += text.length
+      held.onPart(text)
+    }
+  }
+
+  #credit(id: number, parts: number): void {
+    const held = this.#sequences.get(id)
+    if (held === undefined || parts <= held.taken) return
+    const slept = held.parts - held.taken >= AHEAD_MAX
+    held.taken = parts
+    this.#strip.credit(held.slot, parts)
+    if (slept) this.#wake()
+  }
+
+  #cancel(id: number): void {
+    const held = this.#sequences.get(id)
+    if (held === undefined) return
+    this.#strip.cancel(held.slot)
+    this.#wake()
+  }
+
+  /** A thread whose sequences all wait for their readers sleeps; a message wakes it to look at the strip. */
+  #wake(): void {
+    void this.#ask({ kind: 'wake' }, 'woken').catch(() => undefined)
+  }
+
+  async #ask<R extends Reply>(task: Task, expected: R['kind']): Promise<R> {
+    this.#tasks++
+    try {
+      const reply = await this.#thread.run(task).catch((cause: unknown) => {
+        this.#state = 'dead'
+        throw new ThreadDied(describe(cause))
+      })
+      if (reply.kind === 'failed') throw TroupeError.fromData(reply.error)
+      invariant(reply.kind === expected, `a thread answers ${task.kind} with ${expected}, not ${reply.kind}`)
+      return reply as R
+    } finally {
+      this.#tasks--
+      if (this.#tasks === 0) this.#onIdle()
+    }
+  }
+}

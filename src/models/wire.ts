@@ -1,0 +1,133 @@
+/** What crosses the boundary between the host and a model's thread: tasks, replies, and a strip of shared memory. */
+import { TroupeError, describe, type ErrorData } from '../ground/errors.js'
+import type { GenerateRequest, GenerateResult } from './kernels/generate.js'
+import type { ModelConfig } from './kernel.js'
+
+/** All a thread must know to load its model; given once, when the thread starts. */
+export interface ModelSpec {
+  readonly name: string
+  readonly folder: string
+  /** Path of the ONNX graph. */
+  readonly graph: string
+  readonly bytes: number
+  readonly config: ModelConfig
+  readonly threads: number
+}
+
+export interface WorkerData {
+  readonly spec: ModelSpec
+  readonly shared: SharedArrayBuffer
+}
+
+export type Task =
+  | { readonly kind: 'load' }
+  | { readonly kind: 'pass'; readonly task: string; readonly options: unknown; readonly inputs: readonly unknown[]; readonly tokensMax: number }
+  | { readonly kind: 'generate'; readonly slot: number; readonly id: number; readonly rank: number; readonly request: GenerateRequest }
+  | { readonly kind: 'wake' }
+
+export interface Loaded {
+  readonly kind: 'loaded'
+  readonly ms: number
+}
+export interface Passed {
+  readonly kind: 'passed'
+  readonly values?: readonly unknown[]
+  readonly vectors?: Float32Array
+  readonly tokens: number
+  readonly ms: number
+}
+export interface Generated {
+  readonly kind: 'generated'
+  readonly result: GenerateResult
+}
+export type Reply = Loaded | Passed | Generated | { readonly kind: 'failed'; readonly error: ErrorData } | { readonly kind: 'woken' }
+
+/** Texts that one decode step produced: pairs of sequence id and text. */
+export interface Parts {
+  readonly kind: 'parts'
+  readonly parts: readonly (readonly [id: number, text: string])[]
+}
+
+/** The answer to one input of a batch: its value, its vector, or the value with its vector beside it. */
+export function answerAt(reply: Passed, index: number, count: number): unknown {
+  const value = reply.values?.[index]
+  if (reply.vectors === undefined) return value
+  const width = reply.vectors.length / count
+  // A copy, so that one answer neither shares memory with a stranger's nor keeps the whole batch alive.
+  const vector = count === 1 ? reply.vectors : reply.vectors.slice(index * width, (index + 1) * width)
+  return value === undefined ? vector : { vector, ...(value as object) }
+}
+
+export const failed = (thrown: unknown, model: string): Reply => {
+  const error = thrown instanceof TroupeError ? thrown : new TroupeError('ModelFailed', `${model} failed: ${describe(thrown)}`, 'see the cause; other work on this model goes on', { model }, thrown)
+  return { kind: 'failed', error: error.toData() }
+}
+
+/** Sequences a thread can hold at once, running, waiting for their reader, or about to start. */
+export const SLOTS = 32
+
+const STOP = 0
+const RUNNING = 1
+const FIRST_SLOT = 2
+const CANCELLED = 1
+
+/**
+ * The strip of shared memory between a host and one thread. Messages are read only between native calls,
+ * so what must be seen at the next step (stop, cancel, credit) is written here.
+ *
+ * W1. The thread raises RUNNING before it looks at STOP, and the host raises STOP before it looks at RUNNING:
+ *     one of them always sees the other, so no native call starts unseen while the process ends.
+ * W2. A slot belongs to one sequence from `claim` to its reply.
+ */
+export class Strip {
+  readonly buffer: SharedArrayBuffer
+  readonly #cells: Int32Array
+
+  constructor(buffer = new SharedArrayBuffer(4 * (FIRST_SLOT + 2 * SLOTS))) {
+    this.buffer = buffer
+    this.#cells = new Int32Array(buffer)
+  }
+
+  /** Host: no further native call may start. */
+  stop(): void {
+    Atomics.store(this.#cells, STOP, 1)
+  }
+  get stopped(): boolean {
+    return Atomics.load(this.#cells, STOP) === 1
+  }
+  /** Host: blocks until the thread is outside native code, or `ms` are over. True when it is outside. */
+  awaitIdle(ms: number): boolean {
+    if (Atomics.load(this.#cells, RUNNING) === 0) return true
+    return Atomics.wait(this.#cells, RUNNING, 1, ms) !== 'timed-out'
+  }
+
+  /** Thread: false when the host has stopped, and then no native call may be made. */
+  enter(): boolean {
+    Atomics.store(this.#cells, RUNNING, 1)
+    if (!this.stopped) return true
+    this.leave()
+    return false
+  }
+  leave(): void {
+    Atomics.store(this.#cells, RUNNING, 0)
+    Atomics.notify(this.#cells, RUNNING)
+  }
+
+  claim(slot: number): void {
+    Atomics.store(this.#cells, FIRST_SLOT + 2 * slot, 0)
+    Atomics.store(this.#cells, FIRST_SLOT + 2 * slot + 1, 0)
+  }
+  cancel(slot: number): void {
+    Atomics.store(this.#cells, FIRST_SLOT + 2 * slot, CANCELLED)
+  }
+  cancelled(slot: number): boolean {
+    return Atomics.load(this.#cells, FIRST_SLOT + 2 * slot) === CANCELLED
+  }
+  /** Host: the reader has taken `parts` parts so far. */
+  credit(slot: number, parts: number): void {
+    Atomics.store(this.#cells, FIRST_SLOT + 2 * slot + 1, parts)
+  }
+  taken(slot: number): number {
+    return Atomics.load(this.#cells, FIRST_SLOT + 2 * slot + 1)
+  }
+}

@@ -1,0 +1,193 @@
+/**
+ * The entry of a model's thread, and the one door to onnxruntime-node and transformers.js.
+ *
+ * A thread holds one model. Native calls happen one at a time, and between them the thread reads the shared strip:
+ * once the host has stopped, no further call starts (ending a process during a call would abort it).
+ */
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { parentPort, workerData } from 'node:worker_threads'
+import { realClock } from '../ground/clock.js'
+import { TroupeError, describe } from '../ground/errors.js'
+import { moving } from './host.js'
+import type { Kernel, Model, Port, Tensor, Tensors } from './kernel.js'
+import { embed } from './kernels/embed.js'
+import { Engine } from './kernels/generate.js'
+import { tag } from './kernels/tag.js'
+import { understand } from './kernels/understand.js'
+import { Tokenizer, type ChatTemplate, type TokenizerFiles, type Vocabulary } from './tokenizer.js'
+import { Strip, failed, type ModelSpec, type Parts, type Passed, type Reply, type Task, type WorkerData } from './wire.js'
+
+type Ort = typeof import('onnxruntime-node')
+type Session = import('onnxruntime-node').InferenceSession
+type OrtTensor = import('onnxruntime-node').Tensor
+
+/** Batch kernels by task. */
+const KERNELS: Readonly<Record<string, Kernel>> = { embed, tag, understand }
+
+/** Loads the native addon. The host calls it too: an addon first loaded by a thread cannot be loaded again after that thread ends. */
+export async function loadAddon(): Promise<Ort> {
+  // Its Linux build reports home unless told otherwise before it loads.
+  process.env['ORT_DISABLE_TELEMETRY'] = '1'
+  return await import('onnxruntime-node').catch((cause: unknown) => {
+    throw missing('onnxruntime-node', cause)
+  })
+}
+
+const missing = (name: string, cause: unknown): TroupeError =>
+  new TroupeError('MissingDependency', `models need ${name}, which could not be loaded: ${describe(cause)}`, 'npm install @huggingface/transformers onnxruntime-node', { dependency: name }, cause)
+
+/** The tokenizer and template engines of transformers.js, taken from where it is installed. */
+function loadTokenizers(): { makeVocabulary: (files: TokenizerFiles) => Vocabulary; makeTemplate: (source: string) => ChatTemplate } {
+  try {
+    const own = createRequire(import.meta.url)
+    const within = createRequire(own.resolve('@huggingface/transformers'))
+    const load = (part: string): unknown => within(`@huggingface/${part}`)
+    const { Tokenizer: Words } = load('tokenizers') as { Tokenizer: new (tokenizer: object, config: object) => Vocabulary }
+    const { Template } = load('jinja') as { Template: new (source: string) => ChatTemplate }
+    return { makeVocabulary: (files) => new Words(files.tokenizer, files.config), makeTemplate: (source) => new Template(source) }
+  } catch (cause) {
+    throw missing('@huggingface/transformers', cause)
+  }
+}
+
+async function loadTokenizer(spec: ModelSpec): Promise<Tokenizer> {
+  const { makeVocabulary, makeTemplate } = loadTokenizers()
+  const read = async (file: string): Promise<Record<string, unknown>> => {
+    const path = join(spec.folder, file)
+    return await readFile(path, 'utf8')
+      .then((text) => JSON.parse(text) as Record<string, unknown>)
+      .catch((cause: unknown) => {
+        throw damaged(spec.name, path, cause)
+      })
+  }
+  const files: TokenizerFiles = { tokenizer: await read('tokenizer.json'), config: await read('tokenizer_config.json') }
+  const own = files.config['chat_template']
+  const beside = await readFile(join(spec.folder, 'chat_template.jinja'), 'utf8').catch(() => undefined)
+  const template = typeof own === 'string' ? own : (beside ?? namedTemplate(own))
+  return new Tokenizer(makeVocabulary(files), files, template === undefined ? undefined : makeTemplate(template))
+}
+
+const namedTemplate = (templates: unknown): string | undefined =>
+  Array.isArray(templates) ? (templates as { name: string; template: string }[]).find(({ name }) => name === 'default')?.template : undefined
+
+const damaged = (model: string, path: string, cause: unknown): TroupeError =>
+  new TroupeError('ModelFailed', `a file of model ${JSON.stringify(model)} is missing or damaged: ${path}`, 'copy or download that file again', { model, path, reason: 'corrupt-file' }, cause)
+
+/** Native calls one at a time (W1: each is announced in the strip before it starts). */
+function makeGate(strip: Strip): <T>(call: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve()
+  return (call) => {
+    const turn = last.then(async () => {
+      if (!strip.enter()) throw new TroupeError('Cancelled', 'the host has stopped', 'start a new host')
+      try {
+        return await call()
+      } finally {
+        strip.leave()
+      }
+    })
+    last = turn.catch(() => undefined)
+    return turn
+  }
+}
+
+async function loadModel(spec: ModelSpec, strip: Strip): Promise<Model> {
+  const ort = await loadAddon()
+  const gate = makeGate(strip)
+  const tokenizer = await loadTokenizer(spec)
+  const session = await gate(() =>
+    ort.InferenceSession.create(spec.graph, { intraOpNumThreads: spec.threads, interOpNumThreads: 1, executionMode: 'sequential' }).catch((cause: unknown) => {
+      throw damaged(spec.name, spec.graph, cause)
+    }),
+  )
+  const native = (tensor: Tensor): OrtTensor => (tensor instanceof ort.Tensor ? tensor : new ort.Tensor(tensor.type as 'float32', tensor.data as Float32Array, tensor.dims))
+  const run = (feeds: Tensors, outputs?: readonly string[]): Promise<Tensors> => {
+    const inputs = Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, native(tensor)]))
+    const ran = gate(() => (outputs === undefined ? session.run(inputs) : session.run(inputs, [...outputs])))
+    return ran as unknown as Promise<Tensors>
+  }
+  return { name: spec.name, config: spec.config, tokenizer, inputs: portsOf(session.inputMetadata), outputs: portsOf(session.outputMetadata), run }
+}
+
+const portsOf = (metadata: Session['inputMetadata']): Port[] =>
+  metadata.map((port) => ({ name: port.name, type: port.isTensor ? port.type : '', shape: port.isTensor ? port.shape : [] }))
+
+/** What this thread does with each task. */
+class ModelThread {
+  readonly #spec: ModelSpec
+  readonly #strip: Strip
+  #model: Promise<Model> | undefined
+  #engine: Engine | undefined
+  #parts: (readonly [number, string])[] = []
+
+  constructor({ spec, shared }: WorkerData) {
+    this.#spec = spec
+    this.#strip = new Strip(shared)
+  }
+
+  async serve(task: Task): Promise<Reply> {
+    try {
+      switch (task.kind) {
+        case 'load':
+          return await this.#timed(async () => void (await this.#load()), (ms) => ({ kind: 'loaded', ms }))
+        case 'pass':
+          return await this.#pass(task)
+        case 'generate':
+          return await this.#generate(task)
+        case 'wake':
+          this.#engine?.wake()
+          return { kind: 'woken' }
+      }
+    } catch (thrown) {
+      return failed(thrown, this.#spec.name)
+    }
+  }
+
+  #load(): Promise<Model> {
+    return (this.#model ??= loadModel(this.#spec, this.#strip))
+  }
+
+  async #pass({ task, inputs, options, tokensMax }: Extract<Task, { kind: 'pass' }>): Promise<Reply> {
+    const model = await this.#load()
+    const kernel = KERNELS[task]
+    if (kernel === undefined) throw new TroupeError('ModelFailed', `there is no task ${JSON.stringify(task)}`, `ask for one of ${Object.keys(KERNELS).join(', ')}, generate`, { task, reason: 'unsupported-task' })
+    return await this.#timed(() => kernel(model, { inputs, options, tokensMax }), (ms, answers): Passed => ({ kind: 'passed', ms, ...answers }))
+  }
+
+  async #generate({ id, slot, rank, request }: Extract<Task, { kind: 'generate' }>): Promise<Reply> {
+    this.#engine ??= new Engine(await this.#load())
+    const result = await this.#engine.start(request, rank, {
+      cancelled: () => this.#strip.stopped || this.#strip.cancelled(slot),
+      taken: () => this.#strip.taken(slot),
+      part: (text) => this.#say(id, text),
+    })
+    return { kind: 'generated', result }
+  }
+
+  /** What one step wrote for all its sequences leaves as one message. */
+  #say(id: number, text: string): void {
+    if (this.#parts.push([id, text]) > 1) return
+    queueMicrotask(() => {
+      const message: Parts = { kind: 'parts', parts: this.#parts }
+      this.#parts = []
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port, not a window
+      parentPort?.postMessage(message)
+    })
+  }
+
+  async #timed<T>(work: () => Promise<T>, reply: (ms: number, result: T) => Reply): Promise<Reply> {
+    const start = realClock.elapsed()
+    const result = await work()
+    return reply(realClock.elapsed() - start, result)
+  }
+}
+
+let thread: ModelThread | undefined
+
+export default async function serve(task: Task): Promise<unknown> {
+  thread ??= new ModelThread(workerData as WorkerData)
+  const reply = await thread.serve(task)
+  // Vectors move to the host instead of being copied.
+  return reply.kind === 'passed' && reply.vectors !== undefined ? moving(reply, [reply.vectors.buffer]) : reply
+}
