@@ -104,6 +104,7 @@ export function pack(value: unknown): Uint8Array {
     }
     return write(ready, MESSAGE_BYTES_MAX)
   } catch (error) {
+    if (packsUnderWay === 1) renewSlab()
     if (error instanceof TroupeError && error.code === 'InvalidMessage') throw error
     throw invalid(`the message cannot be packed: ${describe(error)}`, SEND_PLAIN, {}, error)
   } finally {
@@ -118,12 +119,13 @@ function allow(): void {
   objectsLeft = OBJECTS_MAX
 }
 
+const renewSlab = (): void => packr.useBuffer(Buffer.allocUnsafeSlow(SLAB_BYTES))
+
 function write(value: unknown, bytesMax: number): Uint8Array {
   const bytes = packr.pack(value)
   // msgpackr would make every later slab as large as its largest message needed. Only the outermost pack may
   // change the slab: a getter may have called us from the middle of another one.
-  if (bytes.length >= 512 && bytes.buffer.byteLength > SLAB_BYTES && packsUnderWay === 1)
-    packr.useBuffer(Buffer.allocUnsafeSlow(SLAB_BYTES))
+  if (bytes.length >= 512 && bytes.buffer.byteLength > SLAB_BYTES && packsUnderWay === 1) renewSlab()
   if (bytes.length > bytesMax) throw tooLarge()
   return bytes
 }
@@ -258,12 +260,14 @@ function prepareObject(value: object, depth: number, at: Path | undefined): unkn
   }
   if (ArrayBuffer.isView(value) || types.isArrayBuffer(value)) return prepareBinary(value, at)
   if (value instanceof TroupeError) {
-    const { code, message, hint, details = {}, ...cause } = value.toData()
-    return extension(EXTENSION.troupeError, fields({ code, message, hint, details, ...cause }))
+    const { code, message, hint, details, ...cause } = value.toData()
+    return extension(EXTENSION.troupeError, fields({ code, message, hint, details: details ?? {}, ...cause }))
   }
   if (types.isNativeError(value) || value instanceof Error) {
-    const { name, message } = value
-    return extension(EXTENSION.error, fields('cause' in value ? { name, message, cause: value.cause } : { name, message }))
+    // Whatever they are declared as, a reader refuses an error without these two texts.
+    const { name, message }: Record<'name' | 'message', unknown> = value
+    const texts = { name: String(name), message: String(message) }
+    return extension(EXTENSION.error, fields('cause' in value ? { ...texts, cause: value.cause } : texts))
   }
   if (types.isRegExp(value)) return extension(EXTENSION.regexp, list([value.source, value.flags]))
   const prototype = Object.getPrototypeOf(value) as object | null

@@ -30,6 +30,7 @@ export class Dispatcher {
   #steps = 0
   #starts = 0
   readonly #clock: Clock
+  #onIdle: (() => void) | undefined
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -47,6 +48,16 @@ export class Dispatcher {
     cell.queued = true
     this.#ready.push(cell)
     if (this.#waiting === 'nothing') this.#start()
+  }
+
+  /** Something has come to an end: who waits for rest looks whether it has come. */
+  poke(): void {
+    if (this.idle) this.#onIdle?.()
+  }
+
+  /** Calls `look` whenever nothing is ready, until it is taken back with `undefined`. */
+  onIdle(look: (() => void) | undefined): void {
+    this.#onIdle = look
   }
 
   #start(): void {
@@ -71,6 +82,15 @@ export class Dispatcher {
 
   readonly #run = (): void => {
     this.#waiting = 'running'
+    try {
+      this.#serve()
+    } finally {
+      // Only a bug lands here still running; the other cells must not pay for it.
+      if (this.#waiting === 'running') this.#afterTurn()
+    }
+  }
+
+  #serve(): void {
     let visits = 0
     while (this.#head < this.#ready.length) {
       const cell = this.#ready[this.#head++] as Runnable
@@ -89,6 +109,7 @@ export class Dispatcher {
     this.#ready.length = 0
     this.#head = 0
     this.#waiting = 'nothing'
+    this.#onIdle?.()
   }
 
   #spent(): boolean {

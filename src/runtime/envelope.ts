@@ -12,6 +12,9 @@ export interface ReturnAddress {
   readonly ask: number
 }
 
+/** Why work was called off. The caller's wish, a reader that left and a process that ends are three different facts. */
+export type CancelReason = 'caller' | 'reader-left' | 'deadline' | 'shutting-down' | 'actor-stopped' | 'actor-failed' | 'answered-elsewhere'
+
 /** How an envelope stands or ended: every envelope ends in exactly one of these ways. */
 export type Ending = 'waiting' | 'handled' | 'refused' | 'expired' | 'cancelled' | 'dead-lettered' | 'deferred'
 
@@ -38,9 +41,11 @@ export interface Stamp {
   readonly attempt: number
 }
 
-/** A header and a packed body. The header never changes; `ending` is the runtime's note of what became of it. */
+/** A header and a packed body. The header never changes; `ending` and `tries` are the runtime's notes of what became of it. */
 export class Envelope implements Stamp {
   ending: Ending = 'waiting'
+  /** How often handling was tried here and failed. */
+  tries: number
   constructor(
     readonly id: number,
     readonly to: Address,
@@ -54,16 +59,8 @@ export class Envelope implements Stamp {
     readonly trace: number,
     readonly sequence: number,
     readonly attempt: number,
-  ) {}
-
-  /** The same message, tried once more. */
-  again(): Envelope {
-    return new Envelope(this.id, this.to, this.from, this.type, this.body, this.correlation, this.cause, this.deadline, this.priority, this.trace, this.sequence, this.attempt + 1)
-  }
-
-  /** The same message, in memory of its own or at another address. */
-  with(change: { readonly body?: Uint8Array; readonly to?: Address; readonly id?: number; readonly correlation?: number }): Envelope {
-    return new Envelope(change.id ?? this.id, change.to ?? this.to, this.from, this.type, change.body ?? this.body, change.correlation ?? this.correlation, this.cause, this.deadline, this.priority, this.trace, this.sequence, this.attempt)
+  ) {
+    this.tries = attempt
   }
 }
 

@@ -1,1 +1,37 @@
-export {}
+/**
+ * The map of the runtime, in the order in which a message meets things.
+ *
+ * Say     protocol.ts, definition.ts, address.ts, ref.ts, envelope.ts, codec.ts, messagepack.ts, interceptors.ts, post.ts
+ * Carry   router.ts, keyed.ts, pool.ts, topics.ts, dead-letters.ts
+ * Hold    mailbox.ts, dispatcher.ts
+ * Act     cell.ts, handlers.ts, handler-me.ts, me.ts, charted.ts, xstate.ts, machine-effects.ts, effect-run.ts,
+ *         effects.ts, inference.ts, supervision.ts, ask-cycle.ts
+ * Commit  outbox.ts, endings.ts, isolate.ts
+ * Answer  replies.ts, streams.ts, observable.ts
+ * Ground  troupe.ts, parts.ts, limits.ts, inspection.ts, signals.ts
+ */
+export { protocol, event, request, stream } from './protocol.js'
+export type { Protocol, Specs, Schema, Message, EventKey, RequestKey, StreamKey, MessageOf, ReplyOf, ChunkOf, EventsOf, EventSpec, RequestSpec, StreamSpec, NoBody } from './protocol.js'
+export { actor } from './definition.js'
+export type { Definition, Handlers, HandlerLogic, Identity, MachineOptions, Options } from './definition.js'
+export type { Me } from './me.js'
+export { reply, refuse, tell, publish, ask, infer, stepOnce, streamOnce } from './machine-effects.js'
+export type { Work } from './machine-effects.js'
+export type { Address } from './address.js'
+export { Ref } from './ref.js'
+export type { ActorEnding, AskOptions, TellOptions } from './ref.js'
+export type { ReturnAddress, Ending, DeadReason, CancelReason, PriorityName } from './envelope.js'
+export type { Interceptor, Intercept, Passage } from './interceptors.js'
+export type { DeadLetter, DeadLetters } from './dead-letters.js'
+export type { MailboxOptions, Overflow } from './mailbox.js'
+export type { PoolOptions, Route } from './pool.js'
+export type { KeyedOptions } from './keyed.js'
+export type { Kernels, Inference, InferOptions, Urgency } from './effects.js'
+export type { SupervisionPolicy, Directive, Strategy } from './supervision.js'
+export type { Fact, Inspector, Story, Why } from './inspection.js'
+export { createTroupe } from './troupe.js'
+export type { Troupe, TroupeOptions, SpawnOptions, StopOptions } from './troupe.js'
+export { TroupeError } from '../ground/errors.js'
+export type { ErrorCode, ErrorData, ErrorDetails } from '../ground/errors.js'
+export type { Clock, Timer } from '../ground/clock.js'
+export type { Duration } from '../ground/duration.js'

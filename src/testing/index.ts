@@ -1,1 +1,3 @@
-export {}
+/** What a test or a simulation script needs: time that moves when it is told to, and chance from a seed. */
+export { virtualClock } from './virtual-clock.js'
+export type { VirtualClock } from './virtual-clock.js'

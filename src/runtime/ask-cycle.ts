@@ -1,0 +1,20 @@
+/** Who waits for whom: handlers that run one at a time and await each other in a ring would wait for ever. */
+import type { Address } from './address.js'
+import type { Cell } from './cell.js'
+
+/** The ring that `asker` would close by asking `asked`, or `undefined`. */
+export function findCycle(asker: Cell, asked: Cell): readonly Address[] | undefined {
+  const path = pathTo(asker, asked, new Set())
+  return path === undefined ? undefined : [asker.address, ...path]
+}
+
+function pathTo(goal: Cell, at: Cell, seen: Set<Cell>): readonly Address[] | undefined {
+  if (at === goal) return [at.address]
+  if (seen.has(at)) return undefined
+  seen.add(at)
+  for (const asked of at.behaviour.awaits()) {
+    const rest = pathTo(goal, asked as Cell, seen)
+    if (rest !== undefined) return [at.address, ...rest]
+  }
+  return undefined
+}

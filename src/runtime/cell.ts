@@ -1,0 +1,395 @@
+/**
+ * One actor seen by the runtime.
+ * Owns: its mailbox, its life cycle, its children, the decision what a failure means.
+ * Does not own: what a message does (its behaviour), where messages come from (post), how they end (endings).
+ *
+ * Invariants:
+ * C1. Mail is handled only while the cell is active and its last outbox has left.
+ * C2. A cell that has ended is out of the router before anybody is told.
+ * C3. A failing envelope is retried at the head of the mailbox or dead; never lost, never twice.
+ */
+import { TroupeError } from '../ground/errors.js'
+import { checkChildName, childAddress, keyOf, type Address } from './address.js'
+import { unpack } from './codec.js'
+import type { Definition } from './definition.js'
+import type { Runnable } from './dispatcher.js'
+import type { CancelReason, Envelope } from './envelope.js'
+import { Handlers } from './handlers.js'
+import { CELL_SLICE, DRAIN_MS } from './limits.js'
+import { Charted } from './charted.js'
+import { Mailbox, type Waiter } from './mailbox.js'
+import type { Outbox } from './outbox.js'
+import type { Parts } from './parts.js'
+import type { Message } from './protocol.js'
+import type { ActorEnding } from './ref.js'
+import type { Asked } from './replies.js'
+import type { Resident } from './keyed.js'
+import { affected, decide, type RestartHistory, type SupervisionPolicy } from './supervision.js'
+
+/** How a cell runs its actor's logic. */
+export interface Behaviour {
+  /** Starts from the initial state; calls `cell.began` once mail may come. */
+  start(): void
+  /** Whether the logic takes a message of this type now, later, never, or only trying tells. */
+  takes(type: string): 'now' | 'try' | 'later' | 'never'
+  handle(envelope: Envelope): void
+  /** Handles one event from within, such as a timer's; false when there is none. */
+  work(): boolean
+  readonly hasWork: boolean
+  /** Whether it can take mail now. */
+  readonly free: boolean
+  /** Whether a handler or an effect is under way. */
+  readonly working: boolean
+  /** Whether nothing is open: no handler, ask, timer or effect. */
+  readonly restful: boolean
+  /** Whether an arriving envelope is taken past the mailbox, by a handler that waits for it. */
+  takesAside(envelope: Envelope): boolean
+  /** Whom its handlers wait for, while all other mail waits for them. */
+  awaits(): Iterable<Asked>
+  cancel(envelope: Envelope, reason: CancelReason): void
+  /** The ask is settled: it is no longer owed an answer. */
+  forget(ask: number): void
+  /** Calls off all that runs, and resolves when it has settled. */
+  quit(reason: CancelReason): Promise<void> | undefined
+  /** Lets go of timers, effects and whatever still runs; `why` ends their envelopes. */
+  dispose(why: 'failed' | 'stopped', error?: unknown): void
+}
+
+export interface CellOptions {
+  readonly supervise?: SupervisionPolicy
+  readonly input?: unknown
+  readonly parent?: Cell
+  /** For a chart's child: its id there. */
+  readonly childOf?: { readonly chart: Charted; readonly id: string }
+}
+
+type Phase = 'starting' | 'active' | 'suspended' | 'stopping' | 'ended'
+
+export class Cell implements Runnable {
+  queued = false
+  resident: Resident | undefined
+  readonly mailbox: Mailbox<Envelope>
+  readonly behaviour: Behaviour
+  #phase: Phase = 'starting'
+  #held = false
+  #children: Map<string, Cell> | undefined
+  #watchers: Set<(ending: ActorEnding) => void> | undefined
+  #watching: Set<() => void> | undefined
+  #history: RestartHistory | undefined
+  #pause: { cancel(): void } | undefined
+  #stopping: Promise<void> | undefined
+
+  constructor(
+    readonly address: Address,
+    readonly definition: Definition,
+    readonly parts: Parts,
+    readonly options: CellOptions,
+  ) {
+    this.mailbox = new Mailbox(definition.options.mailbox)
+    const { logic } = definition
+    this.behaviour = logic.kind === 'handlers' ? new Handlers(this, logic.handlers) : new Charted(this, logic)
+  }
+
+  get alive(): boolean {
+    return this.#phase !== 'ended'
+  }
+  get key(): string {
+    return keyOf(this.address) ?? ''
+  }
+  /** How much it has to do, for a pool that picks the least loaded. */
+  get load(): number {
+    return this.mailbox.count + (this.behaviour.free ? 0 : 1)
+  }
+  /** Whether it may leave memory: no mail, nothing open, no children. */
+  get restful(): boolean {
+    return this.#phase === 'active' && !this.#held && this.mailbox.count + this.mailbox.waiting === 0 && (this.#children?.size ?? 0) === 0 && this.behaviour.restful && !this.parts.topics.has(this.address)
+  }
+  get children(): readonly Cell[] {
+    return this.#children === undefined ? [] : [...this.#children.values()]
+  }
+
+  /** A pool picks; a cell is its own choice. */
+  pick(): Cell {
+    return this
+  }
+
+  start(): void {
+    this.#phase = 'starting'
+    this.behaviour.start()
+  }
+
+  /** The behaviour has started. */
+  began(): void {
+    if (this.#phase !== 'starting') return
+    this.#phase = 'active'
+    this.wake()
+  }
+
+  // ── mail ──────────────────────────────────────────────────────────────────────────────────────
+
+  /** Lets an envelope in; `full` when its sender may wait, or the error it was refused with. */
+  accept(envelope: Envelope): 'accepted' | 'full' | TroupeError {
+    if (this.#phase === 'stopping' || this.#phase === 'ended') return this.parts.endings.dead(envelope, 'stopped')
+    if (this.resident !== undefined) this.resident.keyed.touch(this.resident)
+    if (!this.behaviour.free && this.behaviour.takesAside(envelope)) return 'accepted'
+    const offer = this.mailbox.offer(envelope)
+    if (offer.kind === 'full') return this.#full(envelope)
+    if (!this.queued) this.wake()
+    if (offer.kind === 'accepted') return 'accepted'
+    let refused: TroupeError | undefined
+    for (const dropped of offer.items) {
+      const told = this.parts.endings.dead(dropped, 'dropped')
+      if (dropped === envelope) refused = told
+    }
+    return refused ?? 'accepted'
+  }
+
+  #full(envelope: Envelope): 'full' | TroupeError {
+    if (!this.mailbox.couldHold(envelope)) {
+      const error = new TroupeError('InvalidMessage', `${envelope.type} has ${envelope.body.length} bytes, more than the mailbox of ${this.address} holds`, 'send it in parts, or give the mailbox more bytes')
+      return this.parts.endings.dead(envelope, 'invalid', error)
+    }
+    return this.mailbox.overflow === 'wait' ? 'full' : this.parts.endings.dead(envelope, 'overloaded')
+  }
+
+  /** The sender waits for room; `undefined` when too many do. */
+  awaitRoom(envelope: Envelope, settle: (admitted: boolean) => void): Waiter<Envelope> | undefined {
+    return this.mailbox.wait(envelope, (admitted) => {
+      settle(admitted)
+      if (admitted) this.wake()
+    })
+  }
+
+  leave(waiter: Waiter<Envelope>): void {
+    this.mailbox.leave(waiter)
+  }
+
+  /** Nobody wants the outcome: a queued envelope costs nothing any more, a running one is told. */
+  cancel(envelope: Envelope, reason: CancelReason): void {
+    if (envelope.ending !== 'waiting' && envelope.ending !== 'deferred') return
+    const queued = envelope.ending === 'deferred'
+    if (queued) this.mailbox.pick((item) => item === envelope)
+    this.parts.inspection.ended(envelope, 'cancelled', reason)
+    if (!queued) this.behaviour.cancel(envelope, reason)
+  }
+
+  forget(ask: number): void {
+    this.behaviour.forget(ask)
+  }
+
+  /** A message as its receiver sees it: unpacked, past the interceptors. Throws what refuses it. */
+  open(envelope: Envelope): Message {
+    return this.parts.interceptors.received(unpack(envelope.body) as Message, envelope)
+  }
+
+  // ── turns ─────────────────────────────────────────────────────────────────────────────────────
+
+  get more(): boolean {
+    return this.#phase === 'active' && !this.#held && (this.behaviour.hasWork || (this.mailbox.hasMail && this.behaviour.free))
+  }
+
+  wake(): void {
+    if (!this.queued && this.more) this.parts.dispatcher.ready(this)
+  }
+
+  turn(): number {
+    let done = 0
+    while (done < CELL_SLICE && this.more) {
+      done++
+      if (this.behaviour.work()) continue
+      const envelope = this.mailbox.take()
+      if (envelope !== undefined) this.#receive(envelope)
+    }
+    return done
+  }
+
+  #receive(envelope: Envelope): void {
+    if (envelope.ending === 'cancelled') return
+    if (envelope.deadline !== 0 && envelope.deadline <= this.parts.clock.now()) {
+      this.parts.endings.dead(envelope, 'expired')
+      return
+    }
+    switch (this.behaviour.takes(envelope.type)) {
+      case 'now':
+      case 'try':
+        return this.behaviour.handle(envelope)
+      case 'later':
+        return this.defer(envelope)
+      case 'never':
+        this.parts.endings.dead(envelope, 'unhandled')
+    }
+  }
+
+  /** Keeps an envelope until the state changes; the newest is refused when too many are kept. */
+  defer(envelope: Envelope): void {
+    if (!this.mailbox.defer(envelope)) this.parts.endings.dead(envelope, 'overloaded')
+    else if (envelope.ending !== 'deferred') this.parts.endings.deferred(envelope)
+  }
+
+  /** Sends what a step sent, in order, then calls `then`; mail waits meanwhile. */
+  release(outbox: Outbox, then: () => unknown): void {
+    const left = outbox.release(this, this.parts, () => {
+      this.#held = false
+      then()
+      this.wake()
+    })
+    if (left) then()
+    else this.#held = true
+  }
+
+  // ── failure ───────────────────────────────────────────────────────────────────────────────────
+
+  /** Handling the envelope, or something within, has failed: retries or buries it, then supervision decides. */
+  fail(envelope: Envelope | undefined, error: unknown): void {
+    if (this.#phase === 'stopping' || this.#phase === 'ended') {
+      if (envelope !== undefined) this.parts.endings.dead(envelope, 'failed', error)
+      return
+    }
+    const decision = this.#decide(error)
+    const retries = this.definition.options.retries ?? 0
+    const again = decision.kind === 'resume' || decision.kind === 'restart'
+    if (envelope !== undefined && again && envelope.tries < retries && envelope.ending !== 'cancelled') {
+      envelope.tries++
+      this.mailbox.putBack(envelope)
+      this.parts.inspection.retried(envelope)
+    } else if (envelope !== undefined && envelope.ending !== 'cancelled') this.parts.endings.dead(envelope, 'failed', error)
+    switch (decision.kind) {
+      case 'resume':
+        return this.wake()
+      case 'restart':
+        return this.#restart(decision.delayMs, error)
+      case 'stop':
+        return void this.stop({ kind: 'failed', error })
+      case 'escalate':
+        return this.#escalate(error)
+    }
+  }
+
+  #decide(error: unknown): ReturnType<typeof decide> {
+    const policy = this.options.supervise ?? this.definition.options.supervise ?? NO_POLICY
+    const { clock } = this.parts
+    try {
+      return decide(policy, (this.#history ??= []), error, clock.now(), clock.random())
+    } catch {
+      // A policy that fails decides nothing; ending the actor is the one choice that cannot loop.
+      return { kind: 'stop' }
+    }
+  }
+
+  /** Restarts this actor and, by its parent's strategy, siblings with it. */
+  #restart(delayMs: number, error: unknown): void {
+    const parent = this.options.parent
+    const group = parent === undefined ? [this] : affected(parent.definition.options.strategy ?? 'one-for-one', parent.children, this)
+    for (const cell of group.toReversed()) cell.#suspend(error)
+    for (const cell of group) cell.#resumeAfter(delayMs)
+  }
+
+  #suspend(error: unknown): void {
+    if (this.#phase === 'stopping' || this.#phase === 'ended') return
+    this.#phase = 'suspended'
+    this.#pause?.cancel()
+    for (const child of this.children.toReversed()) void child.stop({ kind: 'stopped' })
+    this.behaviour.dispose('failed', error)
+    this.mailbox.retry()
+  }
+
+  #resumeAfter(delayMs: number): void {
+    const begin = (): void => {
+      if (this.#phase === 'suspended') this.start()
+    }
+    // Children of the former life must be gone before their names are taken again.
+    const gone = Promise.all(this.children.map((child) => child.stop({ kind: 'stopped' })))
+    if (delayMs === 0) void gone.then(begin)
+    else this.#pause = this.parts.clock.timer(delayMs, () => void gone.then(begin))
+  }
+
+  #escalate(error: unknown): void {
+    const parent = this.options.parent
+    void this.stop({ kind: 'failed', error })
+    parent?.fail(undefined, new TroupeError('ActorFailed', `${this.address} failed and its supervisor gave up on it`, 'see the cause', { address: this.address }, error))
+  }
+
+  // ── family ────────────────────────────────────────────────────────────────────────────────────
+
+  /** Starts a child. Throws `InvalidDefinition` for a bad name or one that is taken. */
+  startChild(name: string, definition: Definition, options: Omit<CellOptions, 'parent'>): Cell {
+    const child = new Cell(childAddress(this.address, checkChildName(name)), definition, this.parts, { ...options, parent: this })
+    this.parts.router.add(child)
+    this.#children ??= new Map()
+    this.#children.set(name, child)
+    child.start()
+    return child
+  }
+
+  removeChild(child: Cell): void {
+    for (const [name, cell] of this.#children ?? []) if (cell === child) this.#children?.delete(name)
+    if (this.#children?.size === 0) this.#children = undefined
+  }
+
+  /** Calls `told` once when this actor ends; the returned function takes that back. */
+  watch(told: (ending: ActorEnding) => void): () => void {
+    this.#watchers ??= new Set()
+    this.#watchers.add(told)
+    return () => void this.#watchers?.delete(told)
+  }
+
+  /** Calls `told` once when the other ends, unless this one ends first. */
+  watchOther(other: Cell, told: (ending: ActorEnding) => void): void {
+    const watching = (this.#watching ??= new Set())
+    const stop = other.watch((ending) => {
+      watching.delete(stop)
+      told(ending)
+    })
+    watching.add(stop)
+  }
+
+  // ── end ───────────────────────────────────────────────────────────────────────────────────────
+
+  /** Ends this actor, its children first; resolves when it has ended. */
+  stop(ending: ActorEnding, reason: CancelReason = 'actor-stopped'): Promise<void> {
+    if (this.#stopping !== undefined) return this.#stopping
+    this.#phase = 'stopping'
+    this.#pause?.cancel()
+    const running = this.behaviour.quit(reason)
+    if (running === undefined && this.#children === undefined) {
+      this.#stopping = Promise.resolve()
+      this.#end(ending)
+      return this.#stopping
+    }
+    return (this.#stopping = this.#stopSlowly(ending, reason, running))
+  }
+
+  async #stopSlowly(ending: ActorEnding, reason: CancelReason, running: Promise<void> | undefined): Promise<void> {
+    for (const child of this.children.toReversed()) await child.stop({ kind: 'stopped' }, reason)
+    if (running !== undefined) await this.#atMost(running)
+    this.#end(ending)
+  }
+
+  /** Waits for what runs, but not for ever: a handler that does not heed its signal is left behind. */
+  #atMost(running: Promise<void>): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.parts.clock.timer(DRAIN_MS, resolve)
+      void running.then(() => {
+        timer.cancel()
+        resolve()
+      })
+    })
+  }
+
+  #end(ending: ActorEnding): void {
+    this.behaviour.dispose('stopped')
+    this.#phase = 'ended'
+    this.parts.router.remove(this)
+    for (const stop of this.#watching ?? []) stop()
+    this.#watching = undefined
+    this.parts.topics.forget(this.address)
+    this.options.parent?.removeChild(this)
+    for (const envelope of this.mailbox.drain()) if (envelope.ending !== 'cancelled') this.parts.endings.dead(envelope, 'stopped')
+    this.options.childOf?.chart.childEnded(this.options.childOf.id, this, ending)
+    const watchers = this.#watchers
+    this.#watchers = undefined
+    for (const told of watchers ?? []) told(ending)
+  }
+}
+
+const NO_POLICY: SupervisionPolicy = {}

@@ -1,0 +1,119 @@
+import { TroupeError } from '../ground/errors.js'
+import type { Address } from './address.js'
+import type { Kernels } from './effects.js'
+import type { MailboxOptions } from './mailbox.js'
+import type { Me } from './me.js'
+import type { ChunkOf, EventsOf, MessageOf, Protocol, ReplyOf, Specs } from './protocol.js'
+import type { Strategy, SupervisionPolicy } from './supervision.js'
+import { isMachine, placeholder, type ActorLogic, type AnyStateMachine, type EventFromLogic, type EventObject, type Snapshot } from './xstate.js'
+
+/** What a handler may return for one message. */
+type Answer<S extends Specs, K extends keyof S & string> = S[K]['kind'] extends 'event'
+  ? void | Promise<void>
+  : S[K]['kind'] extends 'request'
+    ? ReplyOf<S, K> | Promise<ReplyOf<S, K>>
+    : AsyncIterable<ChunkOf<S, K>> | Iterable<ChunkOf<S, K>>
+
+/** One handler for each message of the protocol. */
+export type Handlers<S extends Specs, State> = { readonly [K in keyof S & string]: (message: MessageOf<S, K>, me: Me<S, State>) => Answer<S, K> }
+
+/** Who an actor is, for a state or an input that depends on it. */
+export interface Identity {
+  readonly address: Address
+  /** The part of the address after `/`, or `''`. */
+  readonly key: string
+}
+
+export interface Options {
+  readonly mailbox?: MailboxOptions
+  /** What happens when this actor fails. */
+  readonly supervise?: SupervisionPolicy
+  /** Whom the restart of one of this actor's children takes along. Default `one-for-one`. */
+  readonly strategy?: Strategy
+  /** How often a failing envelope is tried again before it is set aside. Default 0. */
+  readonly retries?: number
+  /** Handlers under way at once, for plain handlers without state. Default 1. */
+  readonly concurrency?: number
+  /** How long a released outbox waits for its receivers. Default 5 s. */
+  readonly sendTimeoutMs?: number
+  /** What the actor needs from outside the runtime, loaded when the first one that needs it starts. */
+  readonly needs?: { readonly kernels: () => Promise<{ createHost(): Promise<Kernels & { stop(): Promise<void> }> }> }
+}
+
+export interface HandlerLogic<S extends Specs, State> extends Options {
+  /** The state of a new or restarted actor. */
+  readonly state?: (identity: Identity) => State
+  readonly on: Handlers<S, State>
+  /** Runs before the first message, and again after each restart. */
+  readonly started?: (me: Me<S, State>) => void | Promise<void>
+  /** Runs when the actor stops or is about to restart. */
+  readonly stopped?: (me: Me<S, State>) => void
+}
+
+/** Handlers as the runtime calls them, their types forgotten. */
+export interface AnyHandlers {
+  readonly state?: (identity: Identity) => unknown
+  readonly on: Readonly<Record<string, (message: never, me: never) => unknown>>
+  readonly started?: (me: never) => unknown
+  readonly stopped?: (me: never) => unknown
+}
+
+export type Logic = { readonly kind: 'handlers'; readonly handlers: AnyHandlers } | { readonly kind: 'machine'; readonly machine: AnyStateMachine; readonly input: ((identity: Identity) => unknown) | undefined }
+
+/**
+ * Protocol, logic and options: all that it takes to run an actor. It is XState logic too, so that a chart can
+ * invoke or spawn it; its cell then runs it as a child.
+ */
+export interface Definition<S extends Specs = Specs> extends ActorLogic<Snapshot<unknown>, EventObject, unknown> {
+  readonly protocol: Protocol<S>
+  readonly logic: Logic
+  readonly options: Options
+}
+
+/** What the machine does not take, spelled out in the compile error. */
+interface MachineMustTake<Missing> {
+  readonly 'the machine does not take': Missing
+}
+type Accepts<M extends AnyStateMachine, S extends Specs> = [Exclude<EventsOf<Protocol<S>>, EventFromLogic<M>>] extends [never] ? M : MachineMustTake<Exclude<EventsOf<Protocol<S>>, EventFromLogic<M>>>
+
+export interface MachineOptions extends Options {
+  /** The machine's input, when a spawn gives none. */
+  readonly input?: (identity: Identity) => unknown
+}
+
+/**
+ * Defines an actor by its protocol and its logic: plain handlers, or an XState machine that takes the protocol's
+ * messages as events. Throws `InvalidDefinition` for options that contradict each other.
+ */
+export function actor<S extends Specs, M extends AnyStateMachine>(protocol: Protocol<S>, machine: M & Accepts<M, S>, options?: MachineOptions): Definition<S>
+export function actor<S extends Specs, State = undefined>(protocol: Protocol<S>, handlers: HandlerLogic<S, State>): Definition<S>
+export function actor(protocol: Protocol, logic: AnyStateMachine | (AnyHandlers & Options), machineOptions: MachineOptions = {}): Definition {
+  if (isMachine(logic)) return define(protocol, { kind: 'machine', machine: logic, input: machineOptions.input }, machineOptions)
+  const missing = Object.keys(protocol.specs).filter((type) => !Object.hasOwn(logic.on, type))
+  if (missing.length > 0) {
+    throw new TroupeError('InvalidDefinition', `no handler for ${missing.join(', ')}`, 'give `on` a handler for each message of the protocol')
+  }
+  if ((logic.concurrency ?? 1) > 1 && logic.state !== undefined) {
+    throw new TroupeError('InvalidDefinition', `concurrency ${logic.concurrency} with a state`, 'handlers that run at once cannot share a state: leave out one of the two, or use a pool')
+  }
+  return define(protocol, { kind: 'handlers', handlers: logic }, logic)
+}
+
+function define(protocol: Protocol, logic: Logic, options: Options): Definition {
+  for (const [name, value, least] of [
+    ['concurrency', options.concurrency, 1],
+    ['retries', options.retries, 0],
+    ['mailbox.capacity', options.mailbox?.capacity, 1],
+    ['mailbox.bytes', options.mailbox?.bytes, 1],
+  ] as const) {
+    if (value !== undefined && !(Number.isInteger(value) && value >= least)) {
+      throw new TroupeError('InvalidDefinition', `${name} is ${value}`, `give a whole number from ${least}`)
+    }
+  }
+  return { ...placeholder<unknown, unknown>({}), protocol, logic, options }
+}
+
+export const isDefinition = (logic: unknown): logic is Definition => typeof logic === 'object' && logic !== null && 'protocol' in logic && 'options' in logic
+
+/** Takes whatever its parent sends: for a machine that a chart runs as a child without a definition of its own. */
+export const childMachine = (machine: AnyStateMachine): Definition => define({ specs: Object.freeze(Object.create(null) as Specs) }, { kind: 'machine', machine, input: undefined }, {})

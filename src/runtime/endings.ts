@@ -1,0 +1,83 @@
+/** Where envelopes end: each in exactly one named way, recorded, kept where nobody will process it, and told to its asker. */
+import { TroupeError, describe } from '../ground/errors.js'
+import type { DeadLetters } from './dead-letters.js'
+import type { CancelReason, DeadReason, Ending, Envelope } from './envelope.js'
+import type { Inspection } from './inspection.js'
+import { cancelled, late, type Replies } from './replies.js'
+
+/** How long a refused sender does best to wait: a full mailbox of quick handlers empties well within it. */
+const RETRY_AFTER_MS = 100
+
+const ENDING_OF: Readonly<Record<DeadReason, Exclude<Ending, 'waiting'>>> = {
+  'no-such-actor': 'dead-lettered',
+  stopped: 'dead-lettered',
+  dropped: 'dead-lettered',
+  'send-timeout': 'dead-lettered',
+  failed: 'dead-lettered',
+  expired: 'expired',
+  unhandled: 'refused',
+  overloaded: 'refused',
+  refused: 'refused',
+  invalid: 'refused',
+}
+
+export class Endings {
+  readonly #inspection: Inspection
+  readonly #deadLetters: DeadLetters
+  readonly #replies: Replies
+
+  constructor(inspection: Inspection, deadLetters: DeadLetters, replies: Replies) {
+    this.#inspection = inspection
+    this.#deadLetters = deadLetters
+    this.#replies = replies
+  }
+
+  handled(envelope: Envelope): void {
+    if (envelope.ending !== 'cancelled') this.#inspection.handled(envelope)
+  }
+
+  deferred(envelope: Envelope): void {
+    this.#inspection.ended(envelope, 'deferred')
+  }
+
+  cancelled(envelope: Envelope, reason: CancelReason): void {
+    this.#inspection.ended(envelope, 'cancelled', reason)
+    // The asker knows already when it was the one to cancel; then this is late and changes nothing.
+    if (envelope.correlation !== 0) this.#replies.fail(envelope.correlation, cancelled(envelope.type, envelope.to, reason))
+  }
+
+  /** Nobody will process the envelope: keeps it as a dead letter and tells its asker. Gives what the asker was told. */
+  dead(envelope: Envelope, reason: DeadReason, error?: unknown): TroupeError {
+    const told = outcome(envelope, reason, error)
+    this.#inspection.ended(envelope, ENDING_OF[reason], reason)
+    this.#deadLetters.add(envelope, reason, error)
+    if (envelope.correlation !== 0) this.#replies.fail(envelope.correlation, told)
+    return told
+  }
+}
+
+function outcome(envelope: Envelope, reason: DeadReason, error: unknown): TroupeError {
+  const { type, to, id } = envelope
+  switch (reason) {
+    case 'no-such-actor':
+      return new TroupeError('NoSuchActor', `no actor at ${to} for ${type}`, 'spawn it first, or register its kind with troupe.keyed', { id, address: to })
+    case 'stopped':
+      return new TroupeError('NoSuchActor', `${to} stopped before it handled ${type}`, 'watch the actor to learn of its end, or send again once it is back', { id, address: to })
+    case 'unhandled':
+      return new TroupeError('Unhandled', `${to} takes no ${type}${error === undefined ? '' : `: ${describe(error)}`}`, "see the actor's protocol, and its chart for the states that name it", { id, address: to })
+    case 'overloaded':
+    case 'dropped':
+      return overloaded(`the mailbox of ${to} is full`, id)
+    case 'send-timeout':
+      return overloaded(`${to} had no room for ${type} in time`, id)
+    case 'expired':
+      return late(envelope)
+    case 'failed':
+      return new TroupeError('ActorFailed', `${to} failed on ${type}: ${describe(error)}`, `see the cause, and troupe.why(${id}) for what led there`, { id, address: to }, error)
+    case 'refused':
+    case 'invalid':
+      return error instanceof TroupeError ? error : new TroupeError('InvalidMessage', `${type} to ${to} was refused: ${describe(error)}`, 'see the cause', { id }, error)
+  }
+}
+
+export const overloaded = (what: string, id: number): TroupeError => new TroupeError('Overloaded', what, 'send less at once, or try again after details.retryAfterMs', { id, retryAfterMs: RETRY_AFTER_MS })

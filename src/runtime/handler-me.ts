@@ -1,0 +1,300 @@
+/**
+ * What one handler holds while it handles one envelope.
+ * Invariant: what it sent leaves when it commits, or before the first effect that it awaits, in order.
+ */
+import { TroupeError } from '../ground/errors.js'
+import { milliseconds, type Duration } from '../ground/duration.js'
+import type { Address } from './address.js'
+import { findCycle } from './ask-cycle.js'
+import type { Cell } from './cell.js'
+import type { Definition } from './definition.js'
+import type { Inference, InferOptions } from './effects.js'
+import type { CancelReason, Envelope, PriorityName } from './envelope.js'
+import type { Handlers } from './handlers.js'
+import { runInference } from './inference.js'
+import type { Me } from './me.js'
+import { Outbox } from './outbox.js'
+import type { Sender } from './post.js'
+import type { EventKey, Message, MessageOf, Protocol, Specs } from './protocol.js'
+import type { ActorEnding, AskOptions, Ref } from './ref.js'
+import { cancelled, type Asker, type OpenAsk } from './replies.js'
+import type { SpawnOptions } from './troupe.js'
+
+interface Awaited {
+  readonly type: string
+  readonly resolve: (message: Message) => void
+}
+
+export class HandlerMe implements Sender, Asker {
+  handling: Envelope | undefined
+  stopAfter = false
+  readonly #cell: Cell
+  readonly #handlers: Handlers
+  #active = true
+  #outbox: Outbox | undefined
+  #asks: Set<OpenAsk> | undefined
+  #abort: AbortController | undefined
+  #cancelled: CancelReason | undefined
+  /** What to do on a cancel: waits of this handler that are to end. */
+  #waits: Set<(error: TroupeError) => void> | undefined
+  #awaited: Awaited | undefined
+
+  constructor(cell: Cell, handlers: Handlers, envelope: Envelope | undefined) {
+    this.#cell = cell
+    this.#handlers = handlers
+    this.handling = envelope
+  }
+
+  begin(envelope: Envelope): void {
+    this.handling = envelope
+    this.#active = true
+    if (this.#cancelled === undefined) return
+    this.#cancelled = this.#abort = undefined
+  }
+
+  get id(): Address {
+    return this.#cell.address
+  }
+  get address(): Address {
+    return this.#cell.address
+  }
+  get from(): Address {
+    return this.handling?.from ?? ''
+  }
+  get envelope(): number {
+    return this.handling?.id ?? 0
+  }
+  get cause(): Envelope | undefined {
+    return this.handling
+  }
+  get asker(): Asker {
+    return this
+  }
+  get asks(): Iterable<OpenAsk> {
+    return this.#asks ?? NOTHING
+  }
+  get hasSent(): boolean {
+    return this.#outbox !== undefined
+  }
+  get state(): unknown {
+    return this.#handlers.state
+  }
+  set state(state: unknown) {
+    this.#handlers.state = state
+  }
+  get clock(): { now(): number } {
+    return this.#cell.parts.clock
+  }
+  get self(): Ref {
+    return this.#cell.parts.ref(this.#cell.definition.protocol, this.#cell.address)
+  }
+  get signal(): AbortSignal {
+    // Made on demand: most handlers never look, and a controller for each message would cost more than the message.
+    this.#abort ??= new AbortController()
+    if (this.#cancelled !== undefined && !this.#abort.signal.aborted) this.#abort.abort(this.#cancelledError(this.#cancelled))
+    return this.#abort.signal
+  }
+
+  ref<S extends Specs>(protocol: Protocol<S>, address: Address): Ref<S> {
+    return this.#cell.parts.ref(protocol, address)
+  }
+
+  tell(to: Ref, message: Message, options?: { readonly priority?: PriorityName }): void {
+    this.#send(this.#cell.parts.post.toTell(this, to, message, options?.priority))
+  }
+
+  publish(topic: string, message: Message): void {
+    this.#send(this.#cell.parts.post.toPublish(this, topic, message))
+  }
+
+  #send(envelopes: readonly Envelope[]): void {
+    const outbox = this.#active ? (this.#outbox ??= new Outbox()) : new Outbox()
+    for (const envelope of envelopes) outbox.add(envelope)
+    // After its end a handler has no step to commit with: what a left-over callback sends leaves at once.
+    if (!this.#active) outbox.release(this.#cell, this.#cell.parts, () => {})
+  }
+
+  ask(to: Ref, message: Message, options?: AskOptions): Promise<unknown> {
+    return this.#afterSegment(() => this.#cell.parts.post.ask(to, message, options, this))
+  }
+
+  stream(to: Ref, message: Message, options?: AskOptions): AsyncIterableIterator<unknown> {
+    this.#assertWanted()
+    const { post } = this.#cell.parts
+    const left = this.#segment()
+    if (left === undefined) return post.stream(to, message, options, this)
+    return (async function* (me: HandlerMe) {
+      await left
+      yield* post.stream(to, message, options, me)
+    })(this)
+  }
+
+  infer(task: string, model: string, input: unknown, options: InferOptions = {}): Inference {
+    const { parts, definition } = this.#cell
+    const signal = options.signal === undefined ? this.signal : AbortSignal.any([this.signal, options.signal])
+    const deadline = Math.min(this.handling?.deadline || Infinity, options.deadline ?? Infinity)
+    return runInference(this.#afterSegment(() => parts.kernels(definition)), task, model, input, { ...options, signal, ...(deadline < Infinity && { deadline }) })
+  }
+
+  step<T>(name: string, run: (work: { readonly signal: AbortSignal; readonly idempotencyKey: string }) => T | Promise<T>): Promise<T> {
+    return this.#afterSegment(async () => run({ signal: this.signal, idempotencyKey: `${this.#cell.address}#${this.envelope}/${name}` }))
+  }
+
+  sleep(duration: Duration): Promise<void> {
+    const ms = milliseconds(duration)
+    return this.#afterSegment(() => this.#wait((resolve) => {
+      const timer = this.#cell.parts.clock.timer(ms, () => resolve(undefined))
+      return () => timer.cancel()
+    }))
+  }
+
+  waitFor(type: string, options: { readonly timeout?: Duration } = {}): Promise<Message> {
+    return this.#afterSegment(() => this.#waitFor(type, options))
+  }
+
+  #waitFor(type: string, { timeout }: { readonly timeout?: Duration }): Promise<Message> {
+    const { mailbox, parts } = this.#cell
+    const waiting = mailbox.pick((envelope) => envelope.type === type && envelope.ending !== 'cancelled')
+    if (waiting !== undefined) {
+      parts.endings.handled(waiting)
+      return Promise.resolve(this.#cell.open(waiting))
+    }
+    if (this.#awaited !== undefined) throw new TroupeError('InvalidDefinition', `a handler of ${this.address} waits for ${this.#awaited.type} already`, 'wait for one event at a time')
+    return this.#wait<Message>((resolve, reject) => {
+      this.#awaited = { type, resolve }
+      const timer = timeout === undefined ? undefined : parts.clock.timer(milliseconds(timeout), () => reject(new TroupeError('DeadlineExceeded', `no ${type} came to ${this.address} in time`, 'give waitFor a longer timeout, or catch this error')))
+      return () => {
+        this.#awaited = undefined
+        timer?.cancel()
+      }
+    })
+  }
+
+  /** Whether an arriving envelope is the event that this handler waits for; takes it then. */
+  takesAside(envelope: Envelope): boolean {
+    const awaited = this.#awaited
+    if (awaited?.type !== envelope.type) return false
+    const message = this.#cell.open(envelope)
+    this.#cell.parts.endings.handled(envelope)
+    awaited.resolve(message)
+    return true
+  }
+
+  spawn<S extends Specs>(name: string, definition: Definition<S>, options: SpawnOptions = {}): Ref<S> {
+    const child = this.#cell.startChild(name, definition as unknown as Definition, options)
+    return this.#cell.parts.ref(definition.protocol, child.address)
+  }
+
+  watch(ref: Ref, message: (ending: ActorEnding) => Message): void {
+    const { parts } = this.#cell
+    const cell = this.#cell
+    const told = (ending: ActorEnding): void => parts.post.notify(cell, message(ending))
+    const other = parts.router.cell(ref.address)
+    if (other === undefined) told({ kind: 'no-such-actor' })
+    else cell.watchOther(other, told)
+  }
+
+  subscribe(pattern: string): void {
+    this.#cell.parts.topics.subscribe(pattern, this.#cell.address)
+  }
+  random(): number {
+    return this.#cell.parts.clock.random()
+  }
+  log(...words: readonly unknown[]): void {
+    this.#cell.parts.log(this.#cell.address, words)
+  }
+  stop(): void {
+    if (this.#active) this.stopAfter = true
+    else void this.#cell.stop({ kind: 'stopped' })
+  }
+
+  // ── its own asks ──────────────────────────────────────────────────────────────────────────────
+
+  mayAsk(cell: Cell, type: string): void {
+    if (!this.#active || !this.#handlers.exclusive) return
+    const cycle = findCycle(this.#cell, cell)
+    if (cycle === undefined) return
+    throw new TroupeError('AskCycle', `${type} would never be answered: ${cycle.join(' asks ')}`, 'tell instead of ask in one direction, or let one of them answer before it asks', { cycle })
+  }
+  opened(ask: OpenAsk): void {
+    this.#asks ??= new Set()
+    this.#asks.add(ask)
+  }
+  closed(ask: OpenAsk): void {
+    this.#asks?.delete(ask)
+  }
+
+  // ── its end ───────────────────────────────────────────────────────────────────────────────────
+
+  /** The handler has ended well: gives what it sent and did not leave yet. */
+  finish(): Outbox | undefined {
+    const outbox = this.#outbox
+    this.#outbox = undefined
+    this.#active = this.stopAfter = false
+    return outbox
+  }
+
+  /** The handler has failed or was left behind: what it sent since its last segment is dropped, its asks are called off. */
+  abandon(reason: CancelReason): void {
+    this.finish()
+    this.cancel(reason)
+  }
+
+  /** Nobody wants the outcome: its signal fires, and what it waits for and asked for is called off. */
+  cancel(reason: CancelReason): void {
+    if (this.#cancelled !== undefined) return
+    this.#cancelled = reason
+    const error = this.#cancelledError(reason)
+    this.#abort?.abort(error)
+    for (const ask of this.#asks ?? NOTHING) this.#cell.parts.replies.cancel(ask.envelope.id, reason)
+    for (const end of this.#waits ?? NOTHING) end(error)
+  }
+
+  // ── segments ──────────────────────────────────────────────────────────────────────────────────
+
+  /** Lets go what was sent so far; a promise when receivers must make room first. */
+  #segment(): Promise<void> | undefined {
+    const outbox = this.#outbox
+    this.#outbox = undefined
+    return outbox === undefined ? undefined : new Promise((resolve) => this.#cell.release(outbox, () => resolve()))
+  }
+
+  #afterSegment<T>(effect: () => Promise<T>): Promise<T> {
+    const left = this.#segment()
+    if (left === undefined) return this.#wanted(effect)
+    return left.then(() => this.#wanted(effect))
+  }
+
+  async #wanted<T>(effect: () => Promise<T>): Promise<T> {
+    this.#assertWanted()
+    return effect()
+  }
+
+  #assertWanted(): void {
+    if (this.#cancelled !== undefined) throw this.#cancelledError(this.#cancelled)
+  }
+
+  /** A wait that ends with this handler's cancel at the latest; `begin` gives what ends it otherwise. */
+  #wait<T>(begin: (resolve: (value: T) => void, reject: (error: TroupeError) => void) => () => void): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const waits = (this.#waits ??= new Set())
+      const settle = <V>(then: (value: V) => void) => (value: V): void => {
+        waits.delete(fail)
+        end()
+        then(value)
+      }
+      const fail = settle<TroupeError>(reject)
+      waits.add(fail)
+      const end = begin(settle<T>(resolve), fail)
+    })
+  }
+
+  #cancelledError(reason: CancelReason): TroupeError {
+    return cancelled(this.handling?.type ?? 'started', this.#cell.address, reason)
+  }
+}
+
+const NOTHING: Iterable<never> = []
+
+/** The face that handlers see and what stands behind it are one object; this line keeps them in step. */
+export type HandlerFace = Pick<HandlerMe, keyof Me> & { readonly [K in EventKey<Specs>]?: MessageOf<Specs, K> }

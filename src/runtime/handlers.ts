@@ -1,0 +1,209 @@
+/**
+ * Plain handlers as a cell's behaviour.
+ * Owns: which handlers run, and what each holds (`me`). Does not own: mail, failure, life cycle; the cell does.
+ */
+import type { Behaviour, Cell } from './cell.js'
+import type { AnyHandlers } from './definition.js'
+import type { CancelReason, Envelope } from './envelope.js'
+import { HandlerMe } from './handler-me.js'
+import { isolate } from './isolate.js'
+import { check, type Message, type Spec } from './protocol.js'
+import type { Asked } from './replies.js'
+import { flow } from './streams.js'
+
+type Handler = (message: Message, me: HandlerMe) => unknown
+
+export class Handlers implements Behaviour {
+  state: unknown
+  readonly #cell: Cell
+  readonly #handlers: AnyHandlers
+  readonly #running = new Set<HandlerMe>()
+  /** Serves one synchronous handler after another; one that turned out asynchronous keeps its own. */
+  #spare: HandlerMe | undefined
+  #onSettled: (() => void) | undefined
+
+  constructor(cell: Cell, handlers: AnyHandlers) {
+    this.#cell = cell
+    this.#handlers = handlers
+  }
+
+  get hasWork(): boolean {
+    return false
+  }
+  get free(): boolean {
+    return this.#running.size < (this.#cell.definition.options.concurrency ?? 1)
+  }
+  get working(): boolean {
+    return this.#running.size > 0
+  }
+  get restful(): boolean {
+    return this.#running.size === 0
+  }
+  /** Whether a handler keeps all others waiting while it awaits. */
+  get exclusive(): boolean {
+    return (this.#cell.definition.options.concurrency ?? 1) === 1
+  }
+
+  start(): void {
+    const { address, key } = this.#cell
+    const me = new HandlerMe(this.#cell, this, undefined)
+    let begun: unknown
+    try {
+      this.state = this.#handlers.state?.({ address, key })
+      begun = this.#handlers.started?.(me as never)
+    } catch (error) {
+      return this.#cell.fail(undefined, error)
+    }
+    if (!isPromiseLike(begun)) return this.#commit(me, () => this.#cell.began())
+    this.#running.add(me)
+    begun.then(
+      () => this.#running.delete(me) && this.#commit(me, () => this.#cell.began()),
+      (error: unknown) => this.#running.delete(me) && this.#cell.fail(undefined, error),
+    )
+  }
+
+  takes(type: string): 'now' | 'never' {
+    return this.#cell.definition.protocol.specs[type] === undefined ? 'never' : 'now'
+  }
+
+  handle(envelope: Envelope): void {
+    const cell = this.#cell
+    const spec = cell.definition.protocol.specs[envelope.type] as Spec
+    const me = this.#spare ?? new HandlerMe(cell, this, undefined)
+    me.begin(envelope)
+    this.#spare = me
+    let message: Message
+    try {
+      message = cell.open(envelope)
+    } catch (error) {
+      me.finish()
+      cell.parts.endings.dead(envelope, 'refused', error)
+      return
+    }
+    let answer: unknown
+    try {
+      answer = (this.#handlers.on[envelope.type] as unknown as Handler)(message, me)
+    } catch (error) {
+      return this.#failed(me, envelope, error)
+    }
+    if (spec.kind === 'stream') this.#await(me, envelope, spec, this.#flow(envelope, spec.chunk, answer))
+    else if (isPromiseLike(answer)) this.#await(me, envelope, spec, answer)
+    else this.#finished(me, envelope, spec, answer)
+  }
+
+  #await(me: HandlerMe, envelope: Envelope, spec: Spec, answer: PromiseLike<unknown>): void {
+    this.#spare = undefined
+    this.#running.add(me)
+    // One that is no longer in the set was left behind by a restart or a stop: its outcome is nobody's.
+    answer.then(
+      (value) => {
+        if (!this.#running.delete(me)) return
+        this.#finished(me, envelope, spec, value)
+        this.#settled()
+      },
+      (error: unknown) => {
+        if (!this.#running.delete(me)) return
+        this.#failed(me, envelope, error)
+        this.#settled()
+      },
+    )
+  }
+
+  async #flow(envelope: Envelope, schema: Parameters<typeof check>[0], source: unknown): Promise<void> {
+    const { parts } = this.#cell
+    const channel = parts.replies.get(envelope.correlation)?.channel
+    if (channel === undefined) return
+    const what = `a chunk of ${envelope.type}`
+    await flow(source as AsyncIterable<unknown>, channel, parts.checked ? (chunk) => check(schema, chunk, what) : () => {})
+  }
+
+  #finished(me: HandlerMe, envelope: Envelope, spec: Spec, value: unknown): void {
+    const { parts } = this.#cell
+    let reply: unknown
+    if (spec.kind === 'request') {
+      try {
+        if (parts.checked) check(spec.reply, value, `the reply to ${envelope.type}`)
+        reply = isolate(value)
+      } catch (error) {
+        return this.#failed(me, envelope, error)
+      }
+    }
+    parts.endings.handled(envelope)
+    const stopAfter = me.stopAfter
+    const answer = envelope.correlation
+    if (answer === 0 && !me.hasSent) me.finish()
+    else this.#commit(me, () => answer !== 0 && parts.replies.reply(answer, reply))
+    if (stopAfter) void this.#cell.stop({ kind: 'stopped' })
+  }
+
+  /** What the handler sent leaves, then the rest of its end comes. */
+  #commit(me: HandlerMe, then: () => unknown): void {
+    const outbox = me.finish()
+    if (outbox === undefined) then()
+    else this.#cell.release(outbox, then)
+  }
+
+  #failed(me: HandlerMe, envelope: Envelope, error: unknown): void {
+    me.abandon('actor-failed')
+    this.#cell.fail(envelope, error)
+  }
+
+  #settled(): void {
+    this.#onSettled?.()
+    this.#cell.wake()
+    this.#cell.parts.dispatcher.poke()
+  }
+
+  work(): boolean {
+    return false
+  }
+
+  *awaits(): Iterable<Asked> {
+    if (!this.exclusive) return
+    for (const me of this.#running) for (const { asked } of me.asks) yield asked
+  }
+
+  takesAside(envelope: Envelope): boolean {
+    for (const me of this.#running) if (me.takesAside(envelope)) return true
+    return false
+  }
+
+  cancel(envelope: Envelope, reason: CancelReason): void {
+    for (const me of this.#running) if (me.handling === envelope) me.cancel(reason)
+  }
+
+  forget(): void {
+    // A handler answers when it ends, whether anybody still waits or not.
+  }
+
+  quit(reason: CancelReason): Promise<void> | undefined {
+    if (this.#running.size === 0) return undefined
+    for (const me of this.#running) me.cancel(reason)
+    return new Promise((resolve) => {
+      this.#onSettled = () => {
+        if (this.#running.size === 0) resolve()
+      }
+    })
+  }
+
+  dispose(why: 'failed' | 'stopped', error?: unknown): void {
+    const left = [...this.#running]
+    this.#running.clear()
+    for (const me of left) {
+      me.abandon(why === 'failed' ? 'actor-failed' : 'actor-stopped')
+      const envelope = me.handling
+      if (envelope !== undefined && envelope.ending !== 'cancelled') this.#cell.parts.endings.dead(envelope, why, error)
+    }
+    this.#spare = undefined
+    const me = new HandlerMe(this.#cell, this, undefined)
+    try {
+      this.#handlers.stopped?.(me as never)
+    } catch (failure) {
+      this.#cell.parts.log(this.#cell.address, ['stopped() failed:', failure])
+    }
+    const outbox = me.finish()
+    if (outbox !== undefined) this.#cell.release(outbox, () => {})
+  }
+}
+
+export const isPromiseLike = (value: unknown): value is PromiseLike<unknown> => typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'

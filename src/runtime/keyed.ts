@@ -1,0 +1,142 @@
+/**
+ * Owns: which actors of one keyed kind are resident, in the order of their last use.
+ * Does not own: their mail; a cell that is not at rest never leaves.
+ */
+import type { Timer } from '../ground/clock.js'
+import { milliseconds, type Duration } from '../ground/duration.js'
+import type { Address } from './address.js'
+import { Cell } from './cell.js'
+import type { Definition } from './definition.js'
+import { overloaded } from './endings.js'
+import { RESIDENTS_MAX } from './limits.js'
+import type { Parts } from './parts.js'
+
+export interface KeyedOptions {
+  /**
+   * Lets an actor that was idle this long leave memory. A volatile actor loses its state with that, and its watchers
+   * are told `forgotten`; so it is off unless given.
+   */
+  readonly passivateAfter?: Duration
+  /** Residents at once. At the cap the least recently used idle one leaves; when none is idle, `Overloaded`. Default 1,000,000. */
+  readonly residents?: number
+  /** A machine's input, by key. */
+  readonly input?: (key: string) => unknown
+}
+
+/** One resident, linked to those used before and after it. */
+export interface Resident {
+  readonly keyed: Keyed
+  readonly cell: Cell
+  usedAt: number
+  before: Resident | undefined
+  after: Resident | undefined
+}
+
+export class Keyed {
+  readonly #definition: Definition
+  readonly #options: KeyedOptions
+  readonly #parts: Parts
+  readonly #idleMs: number
+  readonly #max: number
+  #count = 0
+  #oldest: Resident | undefined
+  #newest: Resident | undefined
+  #timer: Timer | undefined
+
+  constructor(definition: Definition, options: KeyedOptions, parts: Parts) {
+    this.#definition = definition
+    this.#options = options
+    this.#parts = parts
+    this.#idleMs = options.passivateAfter === undefined ? Infinity : milliseconds(options.passivateAfter)
+    this.#max = options.residents ?? RESIDENTS_MAX
+  }
+
+  get definition(): Definition {
+    return this.#definition
+  }
+
+  /** Starts the actor of an address. Throws `Overloaded` when the cap is reached and nobody is idle. */
+  wake(address: Address): Cell | undefined {
+    const slash = address.indexOf('/')
+    if (slash === -1) return undefined
+    if (this.#count >= this.#max && !this.#evict()) throw overloaded(`all ${this.#max} residents of ${address.slice(0, slash)} are at work`, 0)
+    const input = this.#options.input?.(address.slice(slash + 1))
+    const cell = new Cell(address, this.#definition, this.#parts, input === undefined ? {} : { input })
+    const resident: Resident = { keyed: this, cell, usedAt: this.#parts.clock.now(), before: undefined, after: undefined }
+    cell.resident = resident
+    this.#parts.router.add(cell)
+    this.#count++
+    this.#append(resident)
+    if (this.#idleMs !== Infinity) this.#timer ??= this.#sweepAfter(this.#idleMs)
+    cell.start()
+    return cell
+  }
+
+  /** The resident was used just now. */
+  touch(resident: Resident): void {
+    resident.usedAt = this.#parts.clock.now()
+    if (this.#newest === resident) return
+    this.#unlink(resident)
+    this.#append(resident)
+  }
+
+  /** The cell has ended. */
+  left(cell: Cell): void {
+    if (cell.resident === undefined) return
+    this.#count--
+    this.#unlink(cell.resident)
+    cell.resident = undefined
+    if (this.#count > 0) return
+    this.#timer?.cancel()
+    this.#timer = undefined
+  }
+
+  stop(): void {
+    this.#timer?.cancel()
+  }
+
+  /** Lets the least recently used idle one go; those at work are used now, so they go to the end of the line. */
+  #evict(): boolean {
+    let seen = 0
+    for (let resident = this.#oldest; resident !== undefined && seen <= this.#count; seen++) {
+      const next: Resident | undefined = resident.after
+      if (resident.cell.restful) {
+        void resident.cell.stop({ kind: 'forgotten' })
+        return true
+      }
+      resident = next
+    }
+    return false
+  }
+
+  #sweepAfter(ms: number): Timer {
+    return this.#parts.clock.timer(ms, () => this.#sweep(), true)
+  }
+
+  #sweep(): void {
+    const now = this.#parts.clock.now()
+    for (let resident = this.#oldest; resident !== undefined && resident.usedAt + this.#idleMs <= now; ) {
+      const next: Resident | undefined = resident.after
+      if (resident.cell.restful) void resident.cell.stop({ kind: 'forgotten' })
+      else this.touch(resident)
+      resident = next
+    }
+    const oldest = this.#oldest
+    this.#timer = oldest === undefined ? undefined : this.#sweepAfter(Math.max(1, oldest.usedAt + this.#idleMs - now))
+  }
+
+  #append(resident: Resident): void {
+    resident.before = this.#newest
+    resident.after = undefined
+    if (this.#newest === undefined) this.#oldest = resident
+    else this.#newest.after = resident
+    this.#newest = resident
+  }
+
+  #unlink(resident: Resident): void {
+    if (resident.before === undefined) this.#oldest = resident.after
+    else resident.before.after = resident.after
+    if (resident.after === undefined) this.#newest = resident.before
+    else resident.after.before = resident.before
+  }
+}

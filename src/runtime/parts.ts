@@ -1,0 +1,33 @@
+import type { Clock } from '../ground/clock.js'
+import type { Address } from './address.js'
+import type { Kernels } from './effects.js'
+import type { Endings } from './endings.js'
+import type { Inspection } from './inspection.js'
+import type { Dispatcher } from './dispatcher.js'
+import type { Definition } from './definition.js'
+import type { Interceptors } from './interceptors.js'
+import type { Post } from './post.js'
+import type { Protocol, Specs } from './protocol.js'
+import type { Ref } from './ref.js'
+import type { Replies } from './replies.js'
+import type { Router } from './router.js'
+import type { Topics } from './topics.js'
+
+/** What the cells of one troupe share. */
+export interface Parts {
+  readonly clock: Clock
+  readonly dispatcher: Dispatcher
+  readonly inspection: Inspection
+  readonly endings: Endings
+  readonly replies: Replies
+  readonly router: Router
+  readonly topics: Topics
+  readonly post: Post
+  readonly interceptors: Interceptors
+  /** Whether schemas are checked on sends inside this process too. */
+  readonly checked: boolean
+  readonly ref: <S extends Specs>(protocol: Protocol<S>, address: Address) => Ref<S>
+  readonly log: (address: string, words: readonly unknown[]) => void
+  /** The kernels that a definition's actors reach, loading their default host on first need. */
+  readonly kernels: (definition: Definition) => Promise<Kernels>
+}

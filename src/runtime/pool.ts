@@ -1,0 +1,73 @@
+/** Several actors of one definition behind one address. */
+import { TroupeError } from '../ground/errors.js'
+import type { Cell } from './cell.js'
+import type { Definition } from './definition.js'
+import type { Message } from './protocol.js'
+
+/**
+ * How a pool picks who gets a message: the next in turn, the one with the least to do, all (events only),
+ * all with the first reply winning, or always the same one for the same key.
+ */
+export type Route = 'round-robin' | 'least-loaded' | 'broadcast' | 'first-reply' | { readonly hash: (message: Message) => string }
+
+export interface PoolOptions {
+  readonly size: number
+  /** Default `round-robin`. */
+  readonly route?: Route
+}
+
+export class Pool {
+  readonly alive = true
+  readonly definition: Definition
+  readonly members: readonly Cell[]
+  readonly #route: Route
+  #next = 0
+
+  constructor(definition: Definition, members: readonly Cell[], route: Route) {
+    this.definition = definition
+    this.members = members
+    this.#route = route
+  }
+
+  /** Who gets this message. Throws `NoSuchActor` when no member is left. */
+  pick(message: Message): Cell | readonly Cell[] {
+    const alive = this.members.filter((member) => member.alive)
+    if (alive.length === 0) throw new TroupeError('NoSuchActor', 'no member of the pool is left', 'see troupe.deadLetters for what made them stop', {})
+    switch (this.#route) {
+      case 'round-robin':
+        return alive[this.#next++ % alive.length] as Cell
+      case 'least-loaded':
+        return alive.reduce((least, member) => (member.load < least.load ? member : least))
+      case 'broadcast':
+        if (this.definition.protocol.specs[message.type]?.kind === 'event') return alive
+        throw new TroupeError('InvalidMessage', `${message.type} to a broadcast pool would have ${alive.length} outcomes`, "broadcast events only, or route the pool by 'first-reply'")
+      case 'first-reply':
+        return alive
+      default:
+        return rendezvous(this.#route.hash(message), alive)
+    }
+  }
+}
+
+/** Rendezvous hashing (Thaler and Ravishankar 1998): a member that leaves moves only its own keys. */
+function rendezvous(key: string, members: readonly Cell[]): Cell {
+  let best = members[0] as Cell
+  let most = -1
+  for (const member of members) {
+    const weight = fnv1a(`${member.address} ${key}`)
+    if (weight > most) {
+      best = member
+      most = weight
+    }
+  }
+  return best
+}
+
+/** FNV-1a, 32 bits (Fowler, Noll, Vo), with murmur3's finaliser, since FNV alone spreads similar keys badly. */
+function fnv1a(text: string): number {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return (hash ^ (hash >>> 16)) >>> 0
+}

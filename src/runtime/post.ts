@@ -1,0 +1,273 @@
+/** Where messages become envelopes: intercepted, checked, packed, stamped, and handed to the cells they are for. */
+import { TroupeError } from '../ground/errors.js'
+import { milliseconds } from '../ground/duration.js'
+import { OUTSIDE, type Address } from './address.js'
+import type { Cell } from './cell.js'
+import { pack } from './codec.js'
+import { overloaded } from './endings.js'
+import { Envelope, PRIORITY, type DeadReason, type PriorityName } from './envelope.js'
+import { ASK_TIMEOUT_MS } from './limits.js'
+import type { Parts } from './parts.js'
+import { checkBody, type Message, type Spec } from './protocol.js'
+import { cancelled, late, type Asker, type OpenAsk } from './replies.js'
+import type { AskOptions, Ref, TellOptions } from './ref.js'
+import { Channel } from './streams.js'
+
+/** On whose behalf a message leaves. */
+export interface Sender {
+  readonly address: Address
+  /** The envelope being handled, whose deadline and trace are handed on. */
+  readonly cause: Envelope | undefined
+  readonly asker: Asker | undefined
+  /** Throws `AskCycle` when asking this cell could never end. */
+  readonly mayAsk?: (cell: Cell, type: string) => void
+}
+const OUTSIDER: Sender = { address: OUTSIDE, cause: undefined, asker: undefined }
+
+const ACCEPTED = Promise.resolve()
+const noop = (): void => {}
+
+/** A rejection that is nobody's unhandled one: the caller of `tell` need not listen. */
+function refusal(error: unknown): Promise<never> {
+  const refused = Promise.reject(error)
+  refused.catch(noop)
+  return refused
+}
+
+export class Post {
+  readonly #parts: Omit<Parts, 'post'>
+  #ids = 0
+  /** Set once the troupe stops: nobody outside may start work any more. */
+  closed = false
+
+  constructor(parts: Omit<Parts, 'post'>) {
+    this.#parts = parts
+  }
+
+  /** Makes the envelope of a message for a cell; throws what makes it impossible, with nothing sent. */
+  stamp(cell: Cell, given: Message, kind: Spec['kind'] | 'any', sender: Sender, priority: PriorityName = 'normal', deadline = 0): Envelope {
+    const message = this.#parts.interceptors.sent(given, cell.address, sender.address)
+    if (this.#parts.checked) checkFor(cell, message, kind)
+    return this.#envelope(cell.address, message, kind === 'request' || kind === 'stream', sender, priority, deadline)
+  }
+
+  #envelope(to: Address, message: Message, asks: boolean, { address, cause }: Sender, priority: PriorityName, deadline: number): Envelope {
+    const body = pack(message)
+    const id = ++this.#ids
+    const envelope = new Envelope(id, to, address, message.type, body, asks ? id : 0, cause === undefined ? 0 : cause.id, deadline, PRIORITY[priority], cause === undefined ? id : cause.trace, id, 0)
+    this.#parts.inspection.sent(envelope)
+    return envelope
+  }
+
+  /** A tell from outside: the promise tells that the mailbox accepted it. */
+  tell(ref: Ref, message: Message, options?: TellOptions): Promise<void> {
+    try {
+      if (this.closed) throw cancelled(message.type, ref.address, 'shutting-down')
+      const target = this.#parts.router.find(ref)
+      if (target === undefined) throw this.#nobody(ref.address, message, OUTSIDER)
+      const picked = target.pick(message)
+      if (isSingle(picked)) return this.#tellOne(picked, message, options)
+      return Promise.all(picked.map((cell) => this.#tellOne(cell, message, options))).then(noop)
+    } catch (error) {
+      return refusal(error)
+    }
+  }
+
+  #tellOne(cell: Cell, message: Message, options: TellOptions | undefined): Promise<void> {
+    let envelope: Envelope
+    try {
+      envelope = this.stamp(cell, message, 'event', OUTSIDER, options?.priority)
+    } catch (error) {
+      return refusal(error)
+    }
+    const admission = cell.accept(envelope)
+    if (admission === 'accepted') return ACCEPTED
+    if (admission === 'full') return this.#awaitRoom(cell, envelope, options?.signal)
+    return refusal(admission)
+  }
+
+  #awaitRoom(cell: Cell, envelope: Envelope, signal: AbortSignal | undefined): Promise<void> {
+    const { endings } = this.#parts
+    const waited = new Promise<void>((resolve, reject) => {
+      const leave = (): void => {
+        if (waiter !== undefined) cell.leave(waiter)
+        endings.cancelled(envelope, 'caller')
+        reject(cancelled(envelope.type, envelope.to, 'caller'))
+      }
+      const waiter = cell.awaitRoom(envelope, (admitted) => {
+        signal?.removeEventListener('abort', leave)
+        if (admitted) resolve()
+        else reject(endings.dead(envelope, 'stopped'))
+      })
+      if (waiter === undefined) reject(endings.dead(envelope, 'overloaded'))
+      else if (signal?.aborted === true) leave()
+      else signal?.addEventListener('abort', leave, { once: true })
+    })
+    waited.catch(noop)
+    return waited
+  }
+
+  /** A tell on an actor's behalf, as envelopes for its outbox. */
+  toTell(sender: Sender, ref: Ref, message: Message, priority?: PriorityName): readonly Envelope[] {
+    const target = this.#parts.router.find(ref)
+    // Telling nobody is no fault of the sender: the message becomes a dead letter when the outbox leaves.
+    if (target === undefined) return [this.#envelope(ref.address, message, false, sender, priority ?? 'normal', 0)]
+    const picked = target.pick(message)
+    const cells = isSingle(picked) ? [picked] : picked
+    return cells.map((cell) => this.stamp(cell, message, 'event', sender, priority))
+  }
+
+  /** One envelope for each subscriber of a topic; a subscriber that does not take the message is told so by a dead letter. */
+  toPublish(sender: Sender, topic: string, message: Message): readonly Envelope[] {
+    const { topics, router } = this.#parts
+    return [...topics.match(topic)].flatMap((address) => {
+      const cell = router.cell(address)
+      return cell === undefined ? [] : [this.stamp(cell, message, 'any', sender)]
+    })
+  }
+
+  /** A message of an actor to itself, about the end of another. */
+  notify(cell: Cell, message: Message): void {
+    const { endings } = this.#parts
+    const envelope = this.stamp(cell, message, 'event', { address: cell.address, cause: undefined, asker: undefined }, 'high')
+    if (cell.accept(envelope) === 'full' && cell.awaitRoom(envelope, (admitted) => void (admitted || endings.dead(envelope, 'stopped'))) === undefined) endings.dead(envelope, 'overloaded')
+  }
+
+  /** A dead letter tried again; nobody waits for its answer any more. */
+  async resend(ref: Ref, message: Message): Promise<void> {
+    const picked = this.#parts.router.find(ref)?.pick(message)
+    if (picked === undefined) throw new TroupeError('NoSuchActor', `no actor at ${ref.address} for ${message.type}`, 'spawn it first, then replay', { address: ref.address })
+    for (const cell of isSingle(picked) ? [picked] : picked) {
+      const envelope = this.stamp(cell, message, 'any', OUTSIDER)
+      const admission = cell.accept(envelope)
+      if (admission === 'full') await this.#awaitRoom(cell, envelope, undefined)
+      else if (admission !== 'accepted') throw admission
+    }
+  }
+
+  /** Publishes from outside. */
+  async publish(topic: string, message: Message): Promise<void> {
+    if (this.closed) throw cancelled(message.type, topic, 'shutting-down')
+    const settled = this.toPublish(OUTSIDER, topic, message).map(async (envelope) => {
+      const cell = this.#parts.router.cell(envelope.to)
+      if (cell?.accept(envelope) === 'full') await this.#awaitRoom(cell, envelope, undefined)
+    })
+    await Promise.all(settled)
+  }
+
+  ask(ref: Ref, message: Message, options: AskOptions = NO_OPTIONS, sender: Sender = OUTSIDER): Promise<unknown> {
+    try {
+      const picked = this.#pick(ref, message, sender)
+      return isSingle(picked) ? this.#askOne(picked, message, options, sender) : this.#askFirst(picked, message, options, sender)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #askOne(cell: Cell, message: Message, options: AskOptions, sender: Sender): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#open(cell, message, 'request', options, sender, resolve, reject, undefined)
+    })
+  }
+
+  /** Asks all; the first reply wins, and calls the others off. */
+  async #askFirst(cells: readonly Cell[], message: Message, options: AskOptions, sender: Sender): Promise<unknown> {
+    const race = new AbortController()
+    const stop = (): void => race.abort('caller')
+    options.signal?.addEventListener('abort', stop, { once: true })
+    try {
+      return await Promise.any(cells.map((cell) => this.#askOne(cell, message, { ...options, signal: race.signal }, sender)))
+    } catch (error) {
+      throw error instanceof AggregateError ? error.errors[0] : error
+    } finally {
+      options.signal?.removeEventListener('abort', stop)
+      race.abort('answered-elsewhere')
+    }
+  }
+
+  /** Opens a stream; its channel is the reader's end. */
+  stream(ref: Ref, message: Message, options: AskOptions = NO_OPTIONS, sender: Sender = OUTSIDER): AsyncIterableIterator<unknown> {
+    const { replies, clock } = this.#parts
+    const patienceMs = patience(options)
+    let ask: OpenAsk | undefined
+    const channel = new Channel(
+      () => ask !== undefined && replies.cancel(ask.envelope.id, 'reader-left'),
+      (waiting) => ask !== undefined && patienceMs !== Infinity && replies.extend(ask, waiting ? clock.now() + patienceMs : Infinity),
+    )
+    try {
+      const picked = this.#pick(ref, message, sender)
+      const cell = isSingle(picked) ? picked : (picked[0] as Cell)
+      ask = this.#open(cell, message, 'stream', options, sender, noop, (error) => channel.fail(error as TroupeError), channel)
+    } catch (error) {
+      channel.fail(asTroupeError(error))
+    }
+    return channel
+  }
+
+  #pick(ref: Ref, message: Message, sender: Sender): Cell | readonly Cell[] {
+    if (this.closed && sender.address === OUTSIDE) throw cancelled(message.type, ref.address, 'shutting-down')
+    const target = this.#parts.router.find(ref)
+    if (target === undefined) throw this.#nobody(ref.address, message, sender)
+    return target.pick(message)
+  }
+
+  #open(cell: Cell, message: Message, kind: 'request' | 'stream', options: AskOptions, sender: Sender, resolve: (value: unknown) => void, reject: (error: unknown) => void, channel: Channel | undefined): OpenAsk | undefined {
+    const { replies, clock, endings } = this.#parts
+    sender.mayAsk?.(cell, message.type)
+    const own = sender.cause?.deadline ?? 0
+    // A stream may run for long: what counts is how long its reader waits for each chunk.
+    const until = Math.min(own === 0 ? Infinity : own, channel === undefined ? clock.now() + patience(options) : Infinity)
+    const envelope = this.stamp(cell, message, kind, sender, options.priority, until === Infinity ? 0 : until)
+    if (until <= clock.now()) {
+      endings.dead(envelope, 'expired')
+      reject(late(envelope))
+      return undefined
+    }
+    const ask: OpenAsk = { envelope, asked: cell, asker: sender.asker, deadline: until, resolve, reject, channel, release: undefined }
+    replies.open(ask)
+    if (options.signal !== undefined && !this.#heed(ask, options.signal)) return ask
+    const admission = cell.accept(envelope)
+    // A refusal has told the asker already: every ending does.
+    if (admission === 'full' && cell.awaitRoom(envelope, (admitted) => void (admitted || endings.dead(envelope, 'stopped'))) === undefined) endings.dead(envelope, 'overloaded')
+    return ask
+  }
+
+  /** Ties an ask to its caller's signal, and lets go of the signal when the ask is settled. False when it has fired already. */
+  #heed(ask: OpenAsk, signal: AbortSignal): boolean {
+    const { replies, endings } = this.#parts
+    const cancel = (): void => replies.cancel(ask.envelope.id, signal.reason === 'answered-elsewhere' ? 'answered-elsewhere' : 'caller')
+    if (signal.aborted) {
+      endings.cancelled(ask.envelope, 'caller')
+      return false
+    }
+    signal.addEventListener('abort', cancel, { once: true })
+    ask.release = () => signal.removeEventListener('abort', cancel)
+    return true
+  }
+
+  #nobody(to: Address, message: Message, sender: Sender): TroupeError {
+    return this.bury(to, message, sender, 'no-such-actor')
+  }
+
+  /** A message that never had a mailbox becomes a dead letter. */
+  bury(to: Address, message: Message, sender: Sender, reason: DeadReason): TroupeError {
+    return this.#parts.endings.dead(this.#envelope(to, message, false, sender, 'normal', 0), reason)
+  }
+}
+
+const NO_OPTIONS: AskOptions = {}
+const isSingle = (picked: Cell | readonly Cell[]): picked is Cell => !Array.isArray(picked)
+const patience = ({ timeout }: AskOptions): number => (timeout === undefined ? ASK_TIMEOUT_MS : timeout === 'none' ? Infinity : milliseconds(timeout))
+
+function checkFor(cell: Cell, message: Message, kind: Spec['kind'] | 'any'): void {
+  const spec = cell.definition.protocol.specs[message.type]
+  // What no protocol names is the receiver's to refuse, as `Unhandled`.
+  if (spec === undefined) return
+  if (kind !== 'any' && spec.kind !== kind) {
+    throw new TroupeError('InvalidMessage', `${message.type} is ${spec.kind === 'event' ? 'an event' : `a ${spec.kind}`} of ${cell.address}`, 'tell events, ask requests, stream streams')
+  }
+  checkBody(spec, message)
+}
+
+export const asTroupeError = (error: unknown): TroupeError => (error instanceof TroupeError ? error : new TroupeError('ActorFailed', String(error), 'see the cause', {}, error))
+export { overloaded }

@@ -1,0 +1,163 @@
+/**
+ * Owns: the asks and streams that wait for an outcome.
+ * Does not own: the work they caused; a cancel is an order to the cell that has it.
+ *
+ * Invariants:
+ * R1. Every open ask is settled exactly once: by a reply, an error, its deadline, a cancel, or the troupe's stop.
+ * R2. What arrives for a settled ask is late, and changes nothing.
+ * R3. No timer per ask: one timer stands for the earliest deadline.
+ */
+import { TroupeError } from '../ground/errors.js'
+import type { Clock, Timer } from '../ground/clock.js'
+import type { CancelReason, Envelope } from './envelope.js'
+import { OPEN_ASKS_MAX } from './limits.js'
+import type { Channel } from './streams.js'
+
+/** Where an ask went: the cell that is to answer. */
+export interface Asked {
+  cancel(envelope: Envelope, reason: CancelReason): void
+  /** The ask is settled, whoever settled it: a promise to answer it later is void. */
+  forget(ask: number): void
+}
+/** The handler or chart that asked, when it was one. */
+export interface Asker {
+  opened(ask: OpenAsk): void
+  closed(ask: OpenAsk): void
+}
+
+export interface OpenAsk {
+  readonly envelope: Envelope
+  readonly asked: Asked
+  readonly asker: Asker | undefined
+  /** Clock time, or Infinity. */
+  deadline: number
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: unknown) => void
+  /** Set for a stream: chunks go there, and the outcome ends it. */
+  readonly channel: Channel | undefined
+  /** Lets go of the caller's AbortSignal. */
+  release: (() => void) | undefined
+}
+
+export class Replies {
+  readonly #open = new Map<number, OpenAsk>()
+  readonly #clock: Clock
+  #timer: Timer | undefined
+  #timerAt = Infinity
+  #resting = false
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  get size(): number {
+    return this.#open.size
+  }
+
+  get(ask: number): OpenAsk | undefined {
+    return this.#open.get(ask)
+  }
+
+  /** Throws `Overloaded` when too many are open. */
+  open(ask: OpenAsk): void {
+    if (this.#open.size >= OPEN_ASKS_MAX) {
+      throw new TroupeError('Overloaded', `${OPEN_ASKS_MAX} asks are open`, 'ask less at once; details.retryAfterMs says when to try again', { retryAfterMs: 1_000 })
+    }
+    this.#open.set(ask.envelope.id, ask)
+    ask.asker?.opened(ask)
+    if (ask.deadline < this.#timerAt) this.#watch(ask.deadline)
+  }
+
+  /** Gives a stream's reader until `deadline` for its next chunk. */
+  extend(ask: OpenAsk, deadline: number): void {
+    ask.deadline = deadline
+    if (deadline < this.#timerAt) this.#watch(deadline)
+  }
+
+  /** The reply has come, already in memory of its own; false when nobody waits for it any more. */
+  reply(id: number, value: unknown): boolean {
+    const ask = this.#take(id)
+    if (ask === undefined) return false
+    if (ask.channel !== undefined) ask.channel.end()
+    else ask.resolve(value)
+    return true
+  }
+
+  /** The ask failed; false when nobody waits for it any more. */
+  fail(id: number, error: TroupeError): boolean {
+    const ask = this.#take(id)
+    if (ask === undefined) return false
+    if (ask.channel !== undefined) ask.channel.fail(error)
+    else ask.reject(error)
+    return true
+  }
+
+  /** Nobody wants the outcome any more: settles the ask and calls off the work behind it. */
+  cancel(id: number, reason: CancelReason): void {
+    const ask = this.#open.get(id)
+    if (ask === undefined) return
+    const { envelope } = ask
+    this.fail(id, reason === 'deadline' ? late(envelope) : cancelled(envelope.type, envelope.to, reason))
+    ask.asked.cancel(envelope, reason)
+  }
+
+  /** Cancels everything that is open. */
+  cancelAll(reason: CancelReason): void {
+    for (const id of [...this.#open.keys()]) this.cancel(id, reason)
+  }
+
+  #take(id: number): OpenAsk | undefined {
+    const ask = this.#open.get(id)
+    if (ask === undefined) return undefined
+    this.#open.delete(id)
+    ask.release?.()
+    ask.asker?.closed(ask)
+    ask.asked.forget(id)
+    if (this.#open.size === 0) this.#rest()
+    return ask
+  }
+
+  #watch(deadline: number): void {
+    this.#timer?.cancel()
+    this.#timerAt = deadline
+    this.#timer = this.#clock.timer(Math.max(0, deadline - this.#clock.now()), () => this.#sweep())
+  }
+
+  /** With nothing open the timer must not keep the process alive; one look per turn, since askers come and go faster. */
+  #rest(): void {
+    if (this.#resting) return
+    this.#resting = true
+    this.#clock.nextTurn(() => {
+      this.#resting = false
+      if (this.#open.size > 0) return
+      this.#timer?.cancel()
+      this.#timer = undefined
+      this.#timerAt = Infinity
+    })
+  }
+
+  #sweep(): void {
+    this.#timer = undefined
+    this.#timerAt = Infinity
+    const now = this.#clock.now()
+    let next = Infinity
+    for (const [id, ask] of this.#open) {
+      if (ask.deadline <= now) this.cancel(id, 'deadline')
+      else if (ask.deadline < next) next = ask.deadline
+    }
+    if (next < this.#timerAt) this.#watch(next)
+  }
+}
+
+export const late = ({ type, to, id }: Envelope): TroupeError => new TroupeError('DeadlineExceeded', `${type} to ${to} had no outcome before its deadline`, `give it more time with { timeout }, or see troupe.why(${id})`, { id })
+
+const SAYS: Readonly<Record<CancelReason, string>> = {
+  caller: 'its caller called it off',
+  'reader-left': 'its reader left',
+  deadline: 'its deadline passed',
+  'shutting-down': 'the troupe is shutting down',
+  'actor-stopped': 'the actor was stopped',
+  'actor-failed': 'the actor that wanted it failed',
+  'answered-elsewhere': 'another member of the pool answered first',
+}
+export const cancelled = (type: string, to: string, reason: CancelReason): TroupeError => new TroupeError('Cancelled', `${type} to ${to} was cancelled: ${SAYS[reason]}`, 'details.reason tells a wish from a shutdown', { reason })

@@ -1,0 +1,70 @@
+/** Where an address leads: a cell that is here, a keyed one to wake, a pool, or nobody. Decided here and nowhere else. */
+import { TroupeError } from '../ground/errors.js'
+import { isChild, kindOf, type Address } from './address.js'
+import type { Cell } from './cell.js'
+import type { Keyed } from './keyed.js'
+import type { Pool } from './pool.js'
+import type { Ref } from './ref.js'
+
+export class Router {
+  readonly #cells = new Map<Address, Cell>()
+  readonly #keyed = new Map<string, Keyed>()
+  readonly #pools = new Map<Address, Pool>()
+
+  /** Where a ref leads now. Throws `Overloaded` when a keyed actor cannot be woken. */
+  find(ref: Ref): Cell | Pool | undefined {
+    const known = ref.target as Cell | Pool | undefined
+    if (known?.alive === true) return known
+    const found = this.#pools.get(ref.address) ?? this.cell(ref.address)
+    ref.target = found
+    return found
+  }
+
+  /** The cell at an address, woken when it is keyed and asleep. Throws `Overloaded` when it cannot be woken. */
+  cell(address: Address): Cell | undefined {
+    return this.#cells.get(address) ?? (isChild(address) ? undefined : this.#keyed.get(kindOf(address))?.wake(address))
+  }
+
+  /** The cell at an address, if it is awake. */
+  awake(address: Address): Cell | undefined {
+    return this.#cells.get(address)
+  }
+
+  pool(address: Address): Pool | undefined {
+    return this.#pools.get(address)
+  }
+
+  get cells(): Iterable<Cell> {
+    return this.#cells.values()
+  }
+
+  add(cell: Cell): void {
+    this.#claim(cell.address)
+    this.#cells.set(cell.address, cell)
+  }
+
+  addKeyed(kind: string, keyed: Keyed): void {
+    this.#claim(kind)
+    this.#keyed.set(kind, keyed)
+  }
+
+  addPool(address: Address, pool: Pool): void {
+    this.#claim(address)
+    this.#pools.set(address, pool)
+  }
+
+  remove(cell: Cell): void {
+    if (this.#cells.get(cell.address) !== cell) return
+    this.#cells.delete(cell.address)
+    if (this.#keyed.size > 0) this.#keyed.get(kindOf(cell.address))?.left(cell)
+  }
+
+  removePool(address: Address): void {
+    this.#pools.delete(address)
+  }
+
+  #claim(address: Address): void {
+    if (!this.#cells.has(address) && !this.#keyed.has(address) && !this.#pools.has(address)) return
+    throw new TroupeError('InvalidDefinition', `${address} is taken`, 'choose another name, or stop the actor that has it first', { address })
+  }
+}

@@ -1,0 +1,121 @@
+/** A stream from one producer to one reader: chunks with credit, and an explicit end. */
+import type { TroupeError } from '../ground/errors.js'
+import { isolate } from './isolate.js'
+import { STREAM_WINDOW } from './limits.js'
+
+type End = { readonly kind: 'ended' } | { readonly kind: 'failed'; readonly error: TroupeError } | { readonly kind: 'left' }
+
+/**
+ * Invariant: at most STREAM_WINDOW chunks wait for the reader; a producer that is further ahead waits for it.
+ * Chunks are packed and unpacked, so that producer and reader share no memory.
+ */
+export class Channel implements AsyncIterableIterator<unknown> {
+  readonly #chunks: unknown[] = []
+  #end: End | undefined
+  #reader: { resolve(result: IteratorResult<unknown>): void; reject(error: unknown): void } | undefined
+  #producer: (() => void) | undefined
+  readonly #onLeave: () => void
+  readonly #onWait: (waiting: boolean) => void
+
+  /** `onLeave` is called once when the reader leaves early, `onWait` when it starts and stops waiting for a chunk. */
+  constructor(onLeave: () => void, onWait: (waiting: boolean) => void) {
+    this.#onLeave = onLeave
+    this.#onWait = onWait
+  }
+
+  /** Whether the producer may stop: the reader left, or the stream ended otherwise. */
+  get closed(): boolean {
+    return this.#end !== undefined
+  }
+
+  /** Hands over a chunk; a promise when the producer is to wait before the next. */
+  write(chunk: unknown): Promise<void> | undefined {
+    if (this.#end !== undefined) return undefined
+    const own = isolate(chunk)
+    const reader = this.#reader
+    if (reader !== undefined) {
+      this.#reader = undefined
+      this.#onWait(false)
+      reader.resolve({ done: false, value: own })
+      return undefined
+    }
+    this.#chunks.push(own)
+    if (this.#chunks.length < STREAM_WINDOW) return undefined
+    return new Promise((resolve) => (this.#producer = resolve))
+  }
+
+  /** No more chunks; those that wait are still read. */
+  end(): void {
+    this.#close({ kind: 'ended' })
+  }
+
+  /** The reader gets this error after the chunks that wait. */
+  fail(error: TroupeError): void {
+    this.#close({ kind: 'failed', error })
+  }
+
+  next(): Promise<IteratorResult<unknown>> {
+    if (this.#chunks.length > 0) {
+      const value = this.#chunks.shift()
+      this.#wakeProducer()
+      return Promise.resolve({ done: false, value })
+    }
+    if (this.#end !== undefined) return this.#last(this.#end)
+    return new Promise((resolve, reject) => {
+      this.#reader = { resolve, reject }
+      this.#onWait(true)
+    })
+  }
+
+  return(): Promise<IteratorResult<unknown>> {
+    const open = this.#end === undefined
+    this.#chunks.length = 0
+    this.#close({ kind: 'left' })
+    if (open) this.#onLeave()
+    return Promise.resolve({ done: true, value: undefined })
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  #close(end: End): void {
+    if (this.#end !== undefined) return
+    this.#end = end
+    this.#wakeProducer()
+    const reader = this.#reader
+    if (reader === undefined) return
+    this.#reader = undefined
+    this.#onWait(false)
+    this.#last(end).then(reader.resolve, reader.reject)
+  }
+
+  #last(end: End): Promise<IteratorResult<unknown>> {
+    if (end.kind !== 'failed') return Promise.resolve({ done: true, value: undefined })
+    // The error is told once; after it the stream has ended.
+    this.#end = { kind: 'ended' }
+    return Promise.reject(end.error)
+  }
+
+  #wakeProducer(): void {
+    const wake = this.#producer
+    this.#producer = undefined
+    wake?.()
+  }
+}
+
+/** Lets chunks flow from an iterable into a channel, no faster than they are read; gives what the iterable returned. */
+export async function flow(source: AsyncIterable<unknown> | Iterable<unknown>, channel: Channel, check: (chunk: unknown) => void): Promise<unknown> {
+  const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
+  for (;;) {
+    const result = await iterator.next()
+    if (result.done === true) return result.value
+    check(result.value)
+    const wait = channel.write(result.value)
+    if (wait !== undefined) await wait
+    if (channel.closed) {
+      await iterator.return?.()
+      return undefined
+    }
+  }
+}

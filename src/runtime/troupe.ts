@@ -1,0 +1,255 @@
+/** Assembles the parts of one troupe; starts, drains and stops it. */
+import { realClock, type Clock } from '../ground/clock.js'
+import { milliseconds, type Duration } from '../ground/duration.js'
+import { TroupeError } from '../ground/errors.js'
+import { checkAddress, OUTSIDE, type Address } from './address.js'
+import { Cell } from './cell.js'
+import { DeadLetters } from './dead-letters.js'
+import type { Definition } from './definition.js'
+import { Dispatcher } from './dispatcher.js'
+import type { Kernels } from './effects.js'
+import { Endings } from './endings.js'
+import { Inspection, type Inspector, type Why } from './inspection.js'
+import { Interceptors, type Interceptor } from './interceptors.js'
+import { Keyed, type KeyedOptions } from './keyed.js'
+import { DRAIN_MS } from './limits.js'
+import type { Parts } from './parts.js'
+import { Pool, type PoolOptions } from './pool.js'
+import { Post } from './post.js'
+import type { Message, Protocol, Specs } from './protocol.js'
+import { Ref, type ActorEnding, type RefPort } from './ref.js'
+import { Replies } from './replies.js'
+import { Router } from './router.js'
+import { stopOnSignals } from './signals.js'
+import type { SupervisionPolicy } from './supervision.js'
+import { Topics } from './topics.js'
+
+export interface TroupeOptions {
+  /** Time and chance. Default the real ones. */
+  readonly clock?: Clock
+  /** Whether schemas are checked on sends inside this process too, or at its boundaries only. Default `always`, and `boundary` under `NODE_ENV=production`. */
+  readonly check?: 'always' | 'boundary'
+  /** See every message on its way out and in, in this order. */
+  readonly interceptors?: readonly Interceptor[]
+  /** The kernels that `infer` reaches. The caller stops them; without, a default host starts on first need and stops with the troupe. */
+  readonly host?: Kernels
+  /** Stops the troupe on SIGINT and SIGTERM, and lets the process end by itself with code 0. Default false. */
+  readonly signals?: boolean
+  /** Where `me.log` and a chart's `log` go. Default standard error. */
+  readonly log?: (address: Address, words: readonly unknown[]) => void
+}
+
+export interface SpawnOptions {
+  readonly supervise?: SupervisionPolicy
+  /** A machine's input. */
+  readonly input?: unknown
+}
+
+export interface StopOptions {
+  /** How long work may take to finish before it is cancelled. Default 5 s. */
+  readonly within?: Duration
+}
+
+type OwnedHost = Kernels & { stop(): Promise<void> }
+
+export class Troupe {
+  readonly deadLetters: DeadLetters
+  readonly #parts: Parts
+  readonly #port: RefPort
+  readonly #host: Kernels | undefined
+  readonly #keyed: Keyed[] = []
+  #ownHost: Promise<OwnedHost> | undefined
+  #stopped: Promise<void> | undefined
+  #unhookSignals: (() => void) | undefined
+
+  /** @internal use createTroupe */
+  constructor(options: TroupeOptions) {
+    const clock = options.clock ?? realClock
+    const inspection = new Inspection()
+    const replies = new Replies(clock)
+    this.deadLetters = new DeadLetters((to, message) => this.#resend(to, message))
+    const parts = {
+      clock,
+      inspection,
+      replies,
+      dispatcher: new Dispatcher(clock),
+      endings: new Endings(inspection, this.deadLetters, replies),
+      router: new Router(),
+      topics: new Topics(),
+      interceptors: new Interceptors(options.interceptors ?? []),
+      checked: (options.check ?? (process.env['NODE_ENV'] === 'production' ? 'boundary' : 'always')) === 'always',
+      ref: <S extends Specs>(protocol: Protocol<S>, address: Address) => this.ref(protocol, address),
+      log: options.log ?? toStderr,
+      kernels: (definition: Definition) => this.#kernels(definition),
+    }
+    const post = new Post(parts)
+    this.#parts = { ...parts, post }
+    this.#host = options.host
+    this.#port = {
+      tell: (ref, message, how) => post.tell(ref, message, how),
+      ask: (ref, message, how) => post.ask(ref, message, how),
+      stream: (ref, message, how) => post.stream(ref, message, how),
+      stop: (address) => this.#stopActor(address),
+      watch: (address, signal) => this.#watch(address, signal),
+    }
+    if (options.signals === true) this.#unhookSignals = stopOnSignals(() => this.stop())
+  }
+
+  /** Starts an actor. Throws `InvalidDefinition` for a bad address or one that is taken. */
+  spawn<S extends Specs>(address: Address, definition: Definition<S>, options: SpawnOptions = {}): Ref<S> {
+    this.#assertOpen()
+    this.#start(checkAddress(address), definition as unknown as Definition, options)
+    return this.ref(definition.protocol, address)
+  }
+
+  /** Registers a kind whose actors start with the first message to `kind/key`. The result gives the ref of a key. */
+  keyed<S extends Specs>(kind: string, definition: Definition<S>, options: KeyedOptions = {}): (key: string) => Ref<S> {
+    this.#assertOpen()
+    if (checkAddress(kind).includes('/')) throw new TroupeError('InvalidDefinition', `${kind} is no kind`, "leave out the '/': each message names the key")
+    const keyed = new Keyed(definition as unknown as Definition, options, this.#parts)
+    this.#parts.router.addKeyed(kind, keyed)
+    this.#keyed.push(keyed)
+    return (key) => this.ref(definition.protocol, checkAddress(`${kind}/${key}`))
+  }
+
+  /** Starts several actors of one definition behind one address. */
+  pool<S extends Specs>(address: Address, definition: Definition<S>, options: PoolOptions & SpawnOptions): Ref<S> {
+    this.#assertOpen()
+    if (!Number.isInteger(options.size) || options.size < 1) throw new TroupeError('InvalidDefinition', `a pool of ${options.size}`, 'give a whole number from 1 as its size')
+    checkAddress(address)
+    const members = Array.from({ length: options.size }, (_, i) => this.#start(`${address}>${i + 1}`, definition as unknown as Definition, options))
+    this.#parts.router.addPool(address, new Pool(definition as unknown as Definition, members, options.route ?? 'round-robin'))
+    return this.ref(definition.protocol, address)
+  }
+
+  /** A ref to an address, whether an actor is there yet or not. */
+  ref<S extends Specs>(protocol: Protocol<S>, address: Address): Ref<S> {
+    return new Ref(address, protocol, this.#port)
+  }
+
+  /** Lets an actor receive what is published to topics that match the pattern, until it ends or `unsubscribe` is called. */
+  subscribe<S extends Specs>(pattern: string, ref: Ref<S>): { unsubscribe(): void } {
+    this.#parts.topics.subscribe(pattern, ref.address)
+    return { unsubscribe: () => this.#parts.topics.unsubscribe(pattern, ref.address) }
+  }
+
+  /** Sends a message to every subscriber of a topic; resolves when all mailboxes accepted it. */
+  publish(topic: string, message: Message): Promise<void> {
+    return this.#parts.post.publish(topic, message)
+  }
+
+  /** What happened to an envelope, the chain that led to it and what it caused; `undefined` when the record no longer has it. */
+  why(id: number): Why | undefined {
+    return this.#parts.inspection.why(id)
+  }
+
+  /** Watches everything that happens to envelopes; the returned function ends that. What the watcher throws is ignored. */
+  inspect(inspector: Inspector): () => void {
+    return this.#parts.inspection.inspect(inspector)
+  }
+
+  /**
+   * Refuses new work from outside, lets work under way finish, cancels the rest, and stops every actor, children first.
+   * Nothing of the troupe keeps the process alive after that.
+   */
+  stop(options: StopOptions = {}): Promise<void> {
+    return (this.#stopped ??= this.#stop(options.within === undefined ? DRAIN_MS : milliseconds(options.within)))
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  async #stop(withinMs: number): Promise<void> {
+    const { post, replies, dispatcher } = this.#parts
+    post.closed = true
+    await this.#drain(withinMs)
+    replies.cancelAll('shutting-down')
+    for (const keyed of this.#keyed) keyed.stop()
+    for (const cell of [...this.#parts.router.cells].toReversed()) {
+      if (cell.options.parent === undefined) await cell.stop({ kind: 'stopped' }, 'shutting-down')
+    }
+    dispatcher.onIdle(undefined)
+    await (await this.#ownHost?.catch(() => undefined))?.stop()
+    this.#unhookSignals?.()
+  }
+
+  #drain(withinMs: number): Promise<void> {
+    const { dispatcher, clock } = this.#parts
+    return new Promise((resolve) => {
+      const end = (): void => {
+        dispatcher.onIdle(undefined)
+        timer.cancel()
+        resolve()
+      }
+      const timer = clock.timer(withinMs, end)
+      dispatcher.onIdle(() => this.#quiet() && end())
+      dispatcher.poke()
+    })
+  }
+
+  #quiet(): boolean {
+    if (!this.#parts.dispatcher.idle || this.#parts.replies.size > 0) return false
+    for (const { behaviour, mailbox } of this.#parts.router.cells) {
+      if (behaviour.working || mailbox.hasMail || mailbox.waiting > 0) return false
+    }
+    return true
+  }
+
+  #start(address: Address, definition: Definition, options: SpawnOptions): Cell {
+    const cell = new Cell(address, definition, this.#parts, options)
+    this.#parts.router.add(cell)
+    cell.start()
+    return cell
+  }
+
+  async #stopActor(address: Address): Promise<void> {
+    const pool = this.#parts.router.pool(address)
+    if (pool === undefined) return this.#parts.router.awake(address)?.stop({ kind: 'stopped' })
+    this.#parts.router.removePool(address)
+    await Promise.all(pool.members.map((member) => member.stop({ kind: 'stopped' })))
+  }
+
+  #watch(address: Address, signal: AbortSignal | undefined): Promise<ActorEnding> {
+    const cell = this.#parts.router.cell(address)
+    if (cell === undefined) return Promise.resolve({ kind: 'no-such-actor' })
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        unwatch()
+        reject(new TroupeError('Cancelled', `nobody watches ${address} any more`, 'the signal given to watch has fired', { reason: 'caller' }))
+      }
+      const unwatch = cell.watch((ending) => {
+        signal?.removeEventListener('abort', leave)
+        resolve(ending)
+      })
+      if (signal?.aborted === true) leave()
+      else signal?.addEventListener('abort', leave, { once: true })
+    })
+  }
+
+  #resend(to: Address, message: Message): Promise<void> {
+    return this.#parts.post.resend(this.ref(ANYTHING, to), message)
+  }
+
+  async #kernels(definition: Definition): Promise<Kernels> {
+    if (this.#host !== undefined) return this.#host
+    const load = definition.options.needs?.kernels
+    if (load === undefined) {
+      throw new TroupeError('InvalidDefinition', 'infer has no kernels', "give createTroupe({ host: await createHost() }) from 'troupe/models'")
+    }
+    this.#ownHost ??= load().then(({ createHost }) => createHost())
+    // A host that could not start may start the next time, once its cause is mended.
+    this.#ownHost.catch(() => (this.#ownHost = undefined))
+    return this.#ownHost
+  }
+
+  #assertOpen(): void {
+    if (this.#stopped !== undefined) throw new TroupeError('Cancelled', 'the troupe has stopped', 'create another', { reason: 'shutting-down' })
+  }
+}
+
+const ANYTHING: Protocol = { specs: {} }
+const toStderr = (address: Address, words: readonly unknown[]): void => console.error(`[${address || OUTSIDE}]`, ...words)
+
+/** Starts an empty troupe. */
+export const createTroupe = (options: TroupeOptions = {}): Promise<Troupe> => Promise.resolve(new Troupe(options))
