@@ -1,5 +1,7 @@
 /** What a kernel takes and gives: tensors in, tensors out, and the words that callers use for both. */
 
+import type { ErrorData } from '../ground/errors.js'
+
 /** How urgent a piece of work is: `interactive` overtakes `normal`, which overtakes `bulk`. */
 export type Urgency = 'interactive' | 'normal' | 'bulk'
 
@@ -72,10 +74,17 @@ export interface ChatMessage {
   readonly content: string
 }
 
+export interface Refusal {
+  readonly index: number
+  readonly error: ErrorData
+}
+
 /** What a batch kernel hands back: a plain value per input, a row of `vectors` per input, or both. */
 export interface Answers {
   readonly values?: readonly unknown[]
   readonly vectors?: Float32Array
+  /** Inputs that have no answer, and why: one caller's mistake is not the others'. */
+  readonly refused?: readonly Refusal[]
   /** Tokens that went through the graph, padding included: what the pass cost. */
   readonly tokens: number
 }

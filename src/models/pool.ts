@@ -1,13 +1,14 @@
 /** One placed model: its waiting line, its threads, and who gets which next. */
 import type { Clock } from '../ground/clock.js'
-import { TroupeError } from '../ground/errors.js'
-import { Line, rankOf, type Waiting } from './batch.js'
+import { TroupeError, type ErrorData } from '../ground/errors.js'
+import { Line, rankOf } from './batch.js'
 import { Call } from './call.js'
 import type { Answer, Join } from './inference.js'
-import type { InferOptions, Urgency } from './kernel.js'
+import type { InferOptions } from './kernel.js'
 import { BATCH_MAX, type GenerateRequest } from './kernels/generate.js'
 import { PASSES_AHEAD, Replica, ThreadDied, type OpenThread } from './replica.js'
 import { answerAt, type ModelSpec, type Passed, type Strip } from './wire.js'
+import { Work, charsOf, costOf } from './work.js'
 
 export interface Placed {
   readonly spec: ModelSpec
@@ -62,40 +63,6 @@ export interface PoolMetrics {
   readonly tokensWritten: number
   readonly overloads: number
   readonly threadDeaths: number
-}
-
-/** One text, or one generation, that waits for its turn. */
-class Work implements Waiting {
-  readonly call: Call
-  readonly kind: 'pass' | 'sequence'
-  readonly task: string
-  readonly options: unknown
-  readonly input: unknown
-  readonly index: number
-  readonly group: string
-  readonly cost: number
-  readonly urgency: Urgency
-  readonly caller: string
-  readonly since: number
-  tries = 0
-
-  constructor({ call, kind, task, options, input, index, group, cost, urgency, caller, since }: Omit<Work, 'gone' | 'tries'>) {
-    this.call = call
-    this.kind = kind
-    this.task = task
-    this.options = options
-    this.input = input
-    this.index = index
-    this.group = group
-    this.cost = cost
-    this.urgency = urgency
-    this.caller = caller
-    this.since = since
-  }
-
-  get gone(): boolean {
-    return this.call.ended
-  }
 }
 
 /**
@@ -263,7 +230,8 @@ export class Pool {
     try {
       const reply = await replica.pass({ task: first.task, options: first.options, inputs: batch.map(({ input }) => input), tokensMax: Math.floor(tokensMax) })
       this.#learnPass(reply, batch.length)
-      for (const [at, work] of batch.entries()) work.call.settle(work.index, answerAt(reply, at, batch.length))
+      for (const { index, error } of reply.refused ?? []) refuse(batch[index] as Work, error)
+      for (const [at, work] of batch.entries()) if (!work.gone) work.call.settle(work.index, answerAt(reply, at, batch.length))
     } catch (thrown) {
       if (thrown instanceof ThreadDied) this.#died(replica, batch, thrown)
       else for (const { call } of batch) call.fail(thrown as TroupeError)
@@ -407,7 +375,5 @@ export class Pool {
 
 const clamp = (value: number, least: number, most: number): number => Math.min(Math.max(value, least), most)
 
-const charsOf = (input: unknown): number => (typeof input === 'string' ? input.length : 64)
-
-/** Tokens of a text, roughly: a byte-level token is some three and a half bytes. */
-const costOf = (input: unknown): number => (typeof input === 'string' ? Math.min(512, Math.ceil(Buffer.byteLength(input) / 3.5) + 2) : 64)
+/** The error of one input, by its place in its own call rather than in the batch. */
+const refuse = ({ call, index }: Work, error: ErrorData): void => call.fail(TroupeError.fromData({ ...error, details: { ...error.details, index } }))

@@ -1,7 +1,7 @@
 /** What crosses the boundary between the host and a model's thread: tasks, replies, and a strip of shared memory. */
 import { TroupeError, describe, type ErrorData } from '../ground/errors.js'
 import type { GenerateRequest, GenerateResult } from './kernels/generate.js'
-import type { ModelConfig } from './kernel.js'
+import type { ModelConfig, Refusal } from './kernel.js'
 
 /** All a thread must know to load its model; given once, when the thread starts. */
 export interface ModelSpec {
@@ -33,6 +33,7 @@ export interface Passed {
   readonly kind: 'passed'
   readonly values?: readonly unknown[]
   readonly vectors?: Float32Array
+  readonly refused?: readonly Refusal[]
   readonly tokens: number
   readonly ms: number
 }

@@ -1,7 +1,6 @@
 /** Texts to sentence vectors. */
-import { TroupeError } from '../../ground/errors.js'
 import type { Answers, Kernel, Model, Pass, Tensor } from '../kernel.js'
-import { outputNamed, throughEncoder } from './encode.js'
+import { outputNamed, throughEncoder, type Reading } from './encode.js'
 
 export interface EmbedOptions {
   /** How token vectors become one: their mean (the default), the first token's, or the last token's. */
@@ -16,30 +15,30 @@ export interface EmbedOptions {
 
 const TOKEN_VECTORS = ['last_hidden_state', 'token_embeddings', 'hidden_states']
 
-export const embed: Kernel = async (model, pass) => (await embedWith(model, pass, [])).answers
+export const embed: Kernel = (model, pass) => embedWith(model, pass, { outputs: [], visit: () => undefined })
 
-/** Embeds, and lets `also` read further outputs of the same forward pass. */
-export async function embedWith(model: Model, pass: Pass, more: readonly string[], also?: Parameters<typeof throughEncoder>[3]): Promise<{ answers: Answers }> {
+/** Embeds, and lets `more` read further outputs of the same forward pass. */
+export async function embedWith(model: Model, pass: Pass, more: Reading): Promise<Answers> {
   const options = (pass.options ?? {}) as EmbedOptions
   const output = outputNamed(model, TOKEN_VECTORS, 'embed')
-  let vectors: Float32Array | undefined
-  const tokens = await throughEncoder(model, pass, [output, ...more], (text, out, width) => {
-    if (text.encoding.truncated && options.overlong === 'refuse') throw overlong(text.index, model.name)
-    const hidden = out[output] as Tensor
-    const size = hidden.dims[2] as number
-    const kept = Math.min(options.dimensions ?? size, size)
-    vectors ??= new Float32Array(kept * pass.inputs.length)
-    const vector = vectors.subarray(text.index * kept, (text.index + 1) * kept)
-    const rows = (hidden.data as Float32Array).subarray(text.row * width * size, (text.row + 1) * width * size)
-    pool(rows, size, text.encoding.ids.length, options.pooling ?? 'mean', vector)
-    if (options.normalize !== false) normalize(vector)
-    also?.(text, out, width)
+  let vectors = new Float32Array(0)
+  const read = await throughEncoder(model, pass, {
+    outputs: [output, ...more.outputs],
+    refuseOverlong: options.overlong === 'refuse',
+    visit: (text, out, width) => {
+      const hidden = out[output] as Tensor
+      const size = hidden.dims[2] as number
+      const kept = Math.min(options.dimensions ?? size, size)
+      if (vectors.length === 0) vectors = new Float32Array(kept * pass.inputs.length)
+      const vector = vectors.subarray(text.index * kept, (text.index + 1) * kept)
+      const rows = (hidden.data as Float32Array).subarray(text.row * width * size, (text.row + 1) * width * size)
+      pool(rows, size, text.encoding.ids.length, options.pooling ?? 'mean', vector)
+      if (options.normalize !== false) normalize(vector)
+      more.visit(text, out, width)
+    },
   })
-  return { answers: { vectors: vectors ?? new Float32Array(0), tokens } }
+  return { ...read, vectors }
 }
-
-const overlong = (index: number, model: string): TroupeError =>
-  new TroupeError('InvalidMessage', `text ${index} is longer than ${model} reads`, "split it, or pass overlong: 'cut'", { index, model })
 
 function pool(rows: Float32Array, size: number, count: number, how: 'mean' | 'cls' | 'last', into: Float32Array): void {
   if (how !== 'mean') {

@@ -2,7 +2,7 @@
 import { passes } from '../batch.js'
 import { contextOf } from '../catalog.js'
 import { TroupeError } from '../../ground/errors.js'
-import { int64, type Encoding, type Model, type Pass, type Tensor, type Tensors } from '../kernel.js'
+import { int64, type Answers, type Encoding, type Model, type Pass, type Refusal, type Tensor, type Tensors } from '../kernel.js'
 
 /** Longer texts are cut to this many tokens, or to what the model takes if that is less. */
 const TOKENS_MAX = 512
@@ -16,27 +16,41 @@ export interface Encoded {
   readonly row: number
 }
 
-export function textsOf(pass: Pass, model: Model): string[] {
-  return pass.inputs.map((input, at) => {
-    if (typeof input === 'string') return input
-    throw new TroupeError('InvalidMessage', `input ${at} for ${model.name} is no text but ${typeof input}`, 'give strings', { index: at })
-  })
+export interface Reading {
+  /** Outputs of the graph that are looked at. */
+  readonly outputs: readonly string[]
+  /** Whether a text that does not fit is refused instead of cut. */
+  readonly refuseOverlong?: boolean
+  /** Called once for each text that was read. */
+  readonly visit: (text: Encoded, outputs: Tensors, width: number) => void
 }
 
-/** Runs all texts, calls `visit` once for each, and tells how many tokens went through. */
-export async function throughEncoder(model: Model, pass: Pass, outputs: readonly string[], visit: (text: Encoded, outputs: Tensors, width: number) => void): Promise<number> {
-  const texts = textsOf(pass, model)
+/** Runs all texts; tells how many tokens went through, and which inputs were refused. */
+export async function throughEncoder(model: Model, pass: Pass, { outputs, refuseOverlong = false, visit }: Reading): Promise<Pick<Answers, 'tokens' | 'refused'>> {
   const limit = Math.min(TOKENS_MAX, contextOf(model.config))
-  const encodings = texts.map((text) => model.tokenizer.encode(text, limit))
-  let tokens = 0
-  for (const group of passes(encodings.map(({ ids }) => ids.length), pass.tokensMax)) {
-    const width = Math.max(...group.map((index) => (encodings[index] as Encoding).ids.length))
-    const out = await model.run(feedsOf(model, group.map((index) => encodings[index] as Encoding), width), outputs)
-    tokens += group.length * width
-    for (const [row, index] of group.entries()) visit({ index, row, text: texts[index] as string, encoding: encodings[index] as Encoding }, out, width)
+  const read: Omit<Encoded, 'row'>[] = []
+  const refused: Refusal[] = []
+  for (const [index, text] of pass.inputs.entries()) {
+    const encoding = typeof text === 'string' ? model.tokenizer.encode(text, limit) : undefined
+    if (encoding === undefined) refused.push({ index, error: noText(model.name, text).toData() })
+    else if (encoding.truncated && refuseOverlong) refused.push({ index, error: overlong(model.name, limit).toData() })
+    else read.push({ index, text: text as string, encoding })
   }
-  return tokens
+  let tokens = 0
+  for (const group of passes(read.map(({ encoding }) => encoding.ids.length), pass.tokensMax)) {
+    const texts = group.map((at, row) => ({ ...(read[at] as Omit<Encoded, 'row'>), row }))
+    const width = Math.max(...texts.map(({ encoding }) => encoding.ids.length))
+    const out = await model.run(feedsOf(model, texts.map(({ encoding }) => encoding), width), outputs)
+    tokens += texts.length * width
+    for (const text of texts) visit(text, out, width)
+  }
+  return refused.length === 0 ? { tokens } : { tokens, refused }
 }
+
+const noText = (model: string, input: unknown): TroupeError => new TroupeError('InvalidMessage', `${model} reads text, not ${typeof input}`, 'give strings', { model })
+
+const overlong = (model: string, tokens: number): TroupeError =>
+  new TroupeError('InvalidMessage', `the text is longer than the ${tokens} tokens that ${model} reads`, "split it, or pass overlong: 'cut'", { model, tokens })
 
 function feedsOf(model: Model, encodings: readonly Encoding[], width: number): Tensors {
   const ids = new Int32Array(encodings.length * width).fill(model.tokenizer.padId)

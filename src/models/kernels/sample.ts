@@ -62,25 +62,40 @@ function penalize(logits: Float32Array, penalty: number, seen: Iterable<number>)
 
 function draw(logits: Float32Array, temperature: number, { topK, topP, minP }: Sampling, chance: () => number): number {
   const highest = logits[likeliest(logits)] as number
-  // A token below this is never drawn at any usual temperature, and leaving it out keeps the sort short.
-  const floor = minP !== undefined && minP > 0 ? highest + temperature * Math.log(minP) : highest - 30 * temperature
-  const candidates: number[] = []
-  for (let i = 0; i < logits.length; i++) if ((logits[i] as number) >= floor) candidates.push(i)
-  candidates.sort((a, b) => (logits[b] as number) - (logits[a] as number) || a - b)
-  if (topK !== undefined && topK > 0 && candidates.length > topK) candidates.length = topK
-  const weights = candidates.map((id) => Math.exp(((logits[id] as number) - highest) / temperature))
-  let total = weights.reduce((sum, weight) => sum + weight, 0)
-  if (topP !== undefined && topP < 1) {
-    let reached = 0
+  const weights = new Float64Array(logits.length)
+  let total = 0
+  for (let id = 0; id < logits.length; id++) total += weights[id] = Math.exp(((logits[id] as number) - highest) / temperature)
+  const narrowed = (topK !== undefined && topK > 0 && topK < logits.length) || (topP !== undefined && topP < 1) || (minP !== undefined && minP > 0)
+  if (!narrowed) return pick(weights.keys(), weights, chance() * total)
+  const { ids, sum } = nucleus(weights, total, { topK: topK !== undefined && topK > 0 ? topK : Infinity, topP: topP ?? 1, minP: minP ?? 0 })
+  return pick(ids, weights, chance() * sum)
+}
+
+function pick(ids: Iterable<number>, weights: Float64Array, mark: number): number {
+  let left = mark
+  let last = 0
+  for (const id of ids) {
+    last = id
+    left -= weights[id] as number
+    if (left < 0) break
+  }
+  return last
+}
+
+/** Among the likeliest tokens first, then, if they are not enough, among all that a wider net catches: sorting a whole vocabulary is slow. */
+const NETS = [1e-2, 1e-4, 1e-7, 0]
+
+/** The likeliest tokens, best first, within all three limits. The likeliest has weight 1. */
+function nucleus(weights: Float64Array, total: number, { topK, topP, minP }: { topK: number; topP: number; minP: number }): { ids: number[]; sum: number } {
+  for (const net of NETS) {
+    const ids: number[] = []
+    for (let id = 0; id < weights.length; id++) if ((weights[id] as number) >= net && (weights[id] as number) >= minP) ids.push(id)
+    ids.sort((a, b) => (weights[b] as number) - (weights[a] as number) || a - b)
+    let sum = 0
     let kept = 0
-    while (kept < weights.length && (kept === 0 || reached < topP * total)) reached += weights[kept++] as number
-    candidates.length = kept
-    total = reached
+    while (kept < ids.length && kept < topK && (kept === 0 || sum < topP * total)) sum += weights[ids[kept++] as number] as number
+    const enough = kept < ids.length || kept >= topK || minP >= net || sum >= topP * total
+    if (enough || net === 0) return { ids: ids.slice(0, kept), sum }
   }
-  let left = chance() * total
-  for (const [at, id] of candidates.entries()) {
-    left -= weights[at] as number
-    if (left < 0) return id
-  }
-  return candidates.at(-1) as number
+  return { ids: [0], sum: 0 }
 }

@@ -25,10 +25,11 @@ export const tag: Kernel = async (model, pass) => {
   const output = logitsOf(model)
   const labels = labelsOf(model)
   const values: Tagged[] = []
-  const tokens = await throughEncoder(model, pass, [output], (text, out, width) => {
-    values[text.index] = tagged(model, labels, text, out[output] as Tensor, width)
+  const read = await throughEncoder(model, pass, {
+    outputs: [output],
+    visit: (text, out, width) => void (values[text.index] = tagged(model, labels, text, out[output] as Tensor, width)),
   })
-  return { values, tokens }
+  return { ...read, values }
 }
 
 export const logitsOf = (model: Model): string => outputNamed(model, ['logits'], 'tag')

@@ -7,8 +7,9 @@ export const understand: Kernel = async (model, pass) => {
   const logits = logitsOf(model)
   const labels = labelsOf(model)
   const values: Tagged[] = []
-  const { answers } = await embedWith(model, pass, [logits], (text, out, width) => {
-    values[text.index] = tagged(model, labels, text, out[logits] as Tensor, width)
+  const read = await embedWith(model, pass, {
+    outputs: [logits],
+    visit: (text, out, width) => void (values[text.index] = tagged(model, labels, text, out[logits] as Tensor, width)),
   })
-  return { ...answers, values }
+  return { ...read, values }
 }

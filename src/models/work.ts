@@ -1,0 +1,45 @@
+/** A piece of work that waits for a model: one input of a batch kernel, or one generation. */
+import type { Waiting } from './batch.js'
+import type { Call } from './call.js'
+import type { Urgency } from './kernel.js'
+
+export class Work implements Waiting {
+  readonly call: Call
+  readonly kind: 'pass' | 'sequence'
+  readonly task: string
+  readonly options: unknown
+  readonly input: unknown
+  readonly index: number
+  readonly group: string
+  readonly cost: number
+  readonly urgency: Urgency
+  readonly caller: string
+  readonly since: number
+  tries = 0
+
+  constructor({ call, kind, task, options, input, index, group, cost, urgency, caller, since }: Omit<Work, 'gone' | 'tries'>) {
+    this.call = call
+    this.kind = kind
+    this.task = task
+    this.options = options
+    this.input = input
+    this.index = index
+    this.group = group
+    this.cost = cost
+    this.urgency = urgency
+    this.caller = caller
+    this.since = since
+  }
+
+  get gone(): boolean {
+    return this.call.ended
+  }
+}
+
+/** What an input that is no text counts for: tensors and files are weighed by their kernels. */
+const OTHER = 64
+
+export const charsOf = (input: unknown): number => (typeof input === 'string' ? input.length : OTHER)
+
+/** Tokens of a text, roughly: a byte-level token is some three and a half bytes, and no kernel reads more than 512. */
+export const costOf = (input: unknown): number => (typeof input === 'string' ? Math.min(512, Math.ceil(Buffer.byteLength(input) / 3.5) + 2) : OTHER)
