@@ -34,6 +34,10 @@ function chartOf(machine: AnyStateMachine): Chart {
 }
 const original = (logic: unknown): unknown => (logic as { stands?: unknown } | undefined)?.stands ?? logic
 
+/** Most steps only change the snapshot. */
+const isQuiet = ({ effects, started, stopped, snapshot }: Step): boolean => effects.length + started.length + stopped.length === 0 && snapshot.status === 'active'
+const noop = (): void => {}
+
 type Child = { readonly kind: 'cell'; readonly cell: Cell } | { readonly kind: 'effect'; readonly run: EffectRun } | { readonly kind: 'foreign'; readonly ref: ChildStart['ref'] }
 interface Within {
   readonly event: AnyEventObject
@@ -133,7 +137,7 @@ export class Charted implements Behaviour {
     } catch (error) {
       return this.#cell.fail(envelope, error)
     }
-    this.#commit(step, envelope, () => {})
+    this.#commit(step, envelope, noop)
     if (this.#snapshot !== before) this.#cell.mailbox.retry()
   }
 
@@ -160,6 +164,7 @@ export class Charted implements Behaviour {
       endings.handled(envelope)
       if (envelope.correlation !== 0 && replies.get(envelope.correlation) !== undefined) (this.#owed ??= new Map()).set(envelope.correlation, envelope)
     }
+    if (isQuiet(step)) return then()
     const outbox = new Outbox()
     const answers: (() => void)[] = []
     // A child that this step stops is stopped before one of the same name starts.

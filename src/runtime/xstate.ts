@@ -8,7 +8,6 @@
  * - `assign(({ spawn }) => …)` emits no action, so children are found by comparing `snapshot.children`.
  * - `machine.start` and a child's constructor would run child logic, so named child charts are placeholders.
  */
-import { StateMachine } from 'xstate'
 import type { ActorLogic, AnyActorRef, AnyActorScope, AnyEventObject, AnyMachineSnapshot, AnyStateMachine, EventFromLogic, EventObject, ExecutableActionObject, NonReducibleUnknown, Snapshot } from 'xstate'
 import { invariant } from '../ground/invariant.js'
 import { MICROSTEPS_MAX } from './limits.js'
@@ -81,13 +80,23 @@ interface Run {
 
 const NO_CHILDREN: readonly never[] = Object.freeze([])
 
-/** The step under way; transitions are synchronous and never nest. */
+/** Never pushed to: `add` makes a list of its own. */
+const NO_EFFECTS: MachineEffect[] = []
+
+/** The step under way; transitions are synchronous and never nest, so one note serves them all. */
 let current: Run | undefined
+const run: Run = { effects: [], taken: -1 }
+
+function add(effect: MachineEffect): void {
+  if (run.effects.length === 0) run.effects = [effect]
+  else run.effects.push(effect)
+}
 
 /** Notes an effect of the step under way; false outside a troupe. */
 export function note(effect: MachineEffect): boolean {
-  current?.effects.push(effect)
-  return current !== undefined
+  if (current === undefined) return false
+  add(effect)
+  return true
 }
 
 const noop = (): void => {}
@@ -111,7 +120,7 @@ const system = {
   _relay(_source: unknown, target: unknown, event: AnyEventObject): void {
     if (!(target instanceof Self)) (target as { _send(event: AnyEventObject): void })._send(event)
     else if (current === undefined) target.port.internal(event)
-    else current.effects.push({ kind: 'send', params: { to: target, event } })
+    else add({ kind: 'send', params: { to: target, event } })
   },
   scheduler: { schedule: noop, cancel: noop, cancelAll: noop },
 }
@@ -130,26 +139,25 @@ const scope = {
 }
 
 function execute(action: ExecutableActionObject): void {
-  invariant(current !== undefined, 'actions run inside a step')
   const params = action.params as unknown as Record<string, unknown>
   switch (action.type) {
     case 'xstate.raise':
-      if (typeof params['delay'] === 'number') current.effects.push({ kind: 'timer', id: params['id'] as string | undefined, delayMs: params['delay'], event: params['event'] as AnyEventObject })
+      if (typeof params['delay'] === 'number') add({ kind: 'timer', id: params['id'] as string | undefined, delayMs: params['delay'], event: params['event'] as AnyEventObject })
       return
     case 'xstate.sendTo':
-      current.effects.push({ kind: 'send', params: params as unknown as { to: unknown; event: AnyEventObject } })
+      add({ kind: 'send', params: params as unknown as { to: unknown; event: AnyEventObject } })
       return
     case 'xstate.cancel':
-      current.effects.push({ kind: 'cancel-timer', id: params['sendId'] as string })
+      add({ kind: 'cancel-timer', id: params['sendId'] as string })
       return
     case 'xstate.emit':
-      current.effects.push({ kind: 'emit', event: params['event'] as AnyEventObject })
+      add({ kind: 'emit', event: params['event'] as AnyEventObject })
       return
     case 'xstate.spawnChild':
     case 'xstate.stopChild':
       return // found by comparing the children
     case 'xstate.log':
-      current.effects.push({ kind: 'log', value: params['value'], label: params['label'] as string | undefined })
+      add({ kind: 'log', value: params['value'], label: params['label'] as string | undefined })
       return
     default:
       action.exec?.(action.info as never, action.params)
@@ -166,7 +174,7 @@ interface NodeView {
 /** A machine made ready to run under a cell; one for all cells of its definition. */
 export class Chart {
   readonly #machine: AnyStateMachine
-  readonly #takes = new WeakMap<object, Map<string, NodeVerdict>>()
+  readonly #takes = new Map<object, Map<string, NodeVerdict>>()
   readonly #anywhere = new Map<string, boolean>()
 
   /** `stand` gives the placeholder for named child logic that the cell runs itself, or `undefined`. */
@@ -180,11 +188,21 @@ export class Chart {
   }
 
   start(self: Self, input: unknown): Step {
-    return this.#run(self, NOTHING, () => this.#machine.getInitialSnapshot(scope as unknown as AnyActorScope, input))
+    begin(self)
+    try {
+      return outcome(NOTHING, this.#machine.getInitialSnapshot(theScope, input))
+    } finally {
+      end()
+    }
   }
 
   step(self: Self, snapshot: AnyMachineSnapshot, event: AnyEventObject): Step {
-    return this.#run(self, snapshot.children, () => this.#machine.transition(snapshot, event, scope as unknown as AnyActorScope))
+    begin(self)
+    try {
+      return outcome(snapshot.children as Children, this.#machine.transition(snapshot, event, theScope))
+    } finally {
+      end()
+    }
   }
 
   /**
@@ -193,7 +211,10 @@ export class Chart {
    */
   takes(snapshot: AnyMachineSnapshot, type: string): Verdict {
     let guarded = false
-    for (const node of snapshot._nodes as unknown as readonly NodeView[]) {
+    const nodes = snapshot._nodes as unknown as readonly NodeView[]
+    // From the leaves up: they take most of what comes.
+    for (let at = nodes.length - 1; at >= 0; at--) {
+      const node = nodes[at] as NodeView
       const verdict = this.#nodeTakes(node, type)
       if (verdict === 'yes') return 'now'
       if (verdict === 'guarded' || (node.always?.length ?? 0) > 0) guarded = true
@@ -223,24 +244,30 @@ export class Chart {
     }
     return verdict
   }
+}
 
-  #run(self: Self, before: Record<string, AnyActorRef>, decide: () => AnyMachineSnapshot): Step {
-    invariant(current === undefined, 'a step never runs inside another')
-    const run: Run = { effects: [], taken: -1 }
-    current = run
-    scope.self = self
-    scope.id = scope.sessionId = self.id
-    scope.actionExecutor = execute
-    try {
-      const snapshot = decide()
-      const after = snapshot.children as Record<string, AnyActorRef>
-      const same = after === before
-      return { snapshot, taken: run.taken > 0, effects: run.effects, started: same ? NO_CHILDREN : startedIn(before, after), stopped: same ? NO_CHILDREN : stoppedIn(before, after) }
-    } finally {
-      current = undefined
-      scope.self = undefined
-    }
-  }
+type Children = Record<string, AnyActorRef>
+const theScope = scope as unknown as AnyActorScope
+
+function begin(self: Self): void {
+  invariant(current === undefined, 'a step never runs inside another')
+  run.effects = NO_EFFECTS
+  run.taken = -1
+  current = run
+  scope.self = self
+  scope.id = scope.sessionId = self.id
+  scope.actionExecutor = execute
+}
+
+function end(): void {
+  current = undefined
+  scope.self = undefined
+}
+
+function outcome(before: Children, snapshot: AnyMachineSnapshot): Step {
+  const after = snapshot.children as Children
+  const same = after === before
+  return { snapshot, taken: run.taken > 0, effects: run.effects, started: same ? NO_CHILDREN : startedIn(before, after), stopped: same ? NO_CHILDREN : stoppedIn(before, after) }
 }
 
 const NOTHING: Record<string, AnyActorRef> = {}
@@ -265,7 +292,8 @@ function matches(type: string, descriptor: string): boolean {
   return wanted.every((token, at) => token === '*' || token === given[at])
 }
 
-export const isMachine = (logic: unknown): logic is AnyStateMachine => logic instanceof StateMachine
+/** By its mark, not its class: a second copy of XState in a program makes machines too. */
+export const isMachine = (logic: unknown): logic is AnyStateMachine => typeof logic === 'object' && logic !== null && '__xstatenode' in logic && 'provide' in logic
 
 /** Logic that XState never runs: it stands in the snapshot for something that the cell runs. */
 export function placeholder<Output, Input>(extra: object): ActorLogic<Snapshot<Output>, EventObject, Input> {
