@@ -3,7 +3,8 @@
  * Does not own: what happens to what it refuses or drops; its cell decides.
  *
  * Invariants:
- * M1. `count` and `bytes` cover the lanes and the deferred, and stay within the bounds.
+ * M1. `count` and `bytes` cover the lanes and the deferred, and stay within the bounds, but for what was in its actor's
+ *     hands when a newcomer took its place, and then came back.
  * M2. First in, first out within a priority; a newcomer never overtakes a sender that waits.
  * M3. After PRIORITY_RUN envelopes of one priority a waiting lower one has its turn.
  * M4. Deferred envelopes keep their order and are tried before new mail once `retry` was called.
@@ -123,12 +124,13 @@ export class Mailbox<T extends Item> {
     return item.body.length <= (this.#options.bytes ?? MAILBOX_BYTES_MAX)
   }
 
-  /** Lets an item in, or applies the overflow policy; `full` means that the sender waits or is refused. */
+  /** Lets an item in, or applies the overflow policy; `full` means that the sender waits or is refused, an item too large for ever. */
   offer(item: T): Offer<T> {
     if (this.#waiting === 0 && this.#hasRoom(item)) {
       this.#push(item)
       return ACCEPTED
     }
+    if (!this.couldHold(item)) return FULL
     switch (this.overflow) {
       case 'wait':
       case 'reject':
@@ -157,6 +159,8 @@ export class Mailbox<T extends Item> {
     this.#waiting--
     // The gone are skipped when their turn comes; without the living none of them needs a turn.
     if (this.#waiting === 0) this.#waiters = undefined
+    // It may have been the one that was too large for the room there is.
+    else this.#admitWaiters()
   }
 
   /** The next item to look at: deferred ones that are to be tried again first, then by priority. */
@@ -169,13 +173,13 @@ export class Mailbox<T extends Item> {
     return item
   }
 
-  /** The first item that matches, wherever it stands: for an actor that awaits one type. */
+  /** The first item that matches, wherever it stands, those that wait for room included: for an actor that awaits one type. */
   pick(matches: (item: T) => boolean): T | undefined {
     let item: T | undefined
     const at = this.#deferred?.findIndex(matches) ?? -1
     if (at >= 0) item = this.#removeDeferred(at)
     else for (const lane of this.#lanes ?? []) item ??= lane?.pick(matches)
-    if (item === undefined) return undefined
+    if (item === undefined) return this.#pickWaiting(matches)
     this.count--
     this.bytes -= item.body.length
     if (this.#waiting > 0) this.#admitWaiters()
@@ -213,7 +217,11 @@ export class Mailbox<T extends Item> {
     const waiters = this.#waiters
     this.#waiters = this.#lanes = this.#deferred = undefined
     this.#waiting = this.count = this.bytes = this.#retryAt = 0
-    for (let waiter = waiters?.shift(); waiter !== undefined; waiter = waiters?.shift()) if (!waiter.gone) waiter.settle(false)
+    for (let waiter = waiters?.shift(); waiter !== undefined; waiter = waiters?.shift()) {
+      if (waiter.gone) continue
+      waiter.gone = true
+      waiter.settle(false)
+    }
     return items
   }
 
@@ -264,18 +272,32 @@ export class Mailbox<T extends Item> {
     return this.#deferred?.splice(at, 1)[0]
   }
 
+  /** Drops the oldest of the least urgent, never one more urgent than the newcomer; nothing when that would not make room. */
   #makeRoom(item: T): Offer<T> {
     const dropped: T[] = []
     while (!this.#hasRoom(item)) {
       const lane = ([2, 1, 0] as const).find((priority) => priority >= item.priority && (this.#lanes?.[priority]?.length ?? 0) > 0)
       const oldest = lane === undefined ? undefined : this.#lanes?.[lane]?.shift()
-      if (oldest === undefined) return { kind: 'dropped', items: [...dropped, item] }
+      if (oldest === undefined) {
+        for (const spared of dropped.toReversed()) this.putBack(spared)
+        return { kind: 'dropped', items: [item] }
+      }
       this.count--
       this.bytes -= oldest.body.length
       dropped.push(oldest)
     }
     this.#push(item)
     return { kind: 'dropped', items: dropped }
+  }
+
+  #pickWaiting(matches: (item: T) => boolean): T | undefined {
+    const waiter = this.#waiters?.pick(({ gone, item }) => !gone && matches(item))
+    if (waiter === undefined) return undefined
+    waiter.gone = true
+    this.#waiting--
+    waiter.settle(true)
+    if (this.#waiting > 0) this.#admitWaiters()
+    return waiter.item
   }
 
   /** The senders that still wait, without the gone that were never skipped. */
@@ -286,17 +308,14 @@ export class Mailbox<T extends Item> {
   }
 
   #admitWaiters(): void {
-    const waiters = this.#waiters
-    while (waiters !== undefined && waiters.length > 0) {
-      const waiter = waiters.peek() as Waiter<T>
-      if (!waiter.gone) {
-        if (!this.#hasRoom(waiter.item)) return
-        this.#push(waiter.item)
-        this.#waiting--
-        waiter.gone = true
-        waiters.shift()
-        waiter.settle(true)
-      } else waiters.shift()
+    for (let waiter = this.#waiters?.peek(); waiter !== undefined; waiter = this.#waiters?.peek()) {
+      if (!waiter.gone && !this.#hasRoom(waiter.item)) return
+      this.#waiters?.shift()
+      if (waiter.gone) continue
+      this.#push(waiter.item)
+      this.#waiting--
+      waiter.gone = true
+      waiter.settle(true)
     }
   }
 }
