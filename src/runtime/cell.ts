@@ -179,7 +179,10 @@ export class Cell implements Runnable {
 
   /** A message as its receiver sees it: unpacked, past the interceptors. Throws what refuses it. */
   open(envelope: Envelope): Message {
-    return this.parts.interceptors.received(unpack(envelope.body) as Message, envelope)
+    const message = unpack(envelope.body) as { type: string } & Message
+    // The sender's own string: one read from bytes is a new one each time, which every comparison would pay for.
+    message.type = envelope.type
+    return this.parts.interceptors.received(message, envelope)
   }
 
   // ── turns ─────────────────────────────────────────────────────────────────────────────────────

@@ -20,6 +20,16 @@ export interface Runnable {
   readonly more: boolean
 }
 
+/** A promise that the next turn of the event loop resolves. */
+interface Breath {
+  readonly promise: Promise<void>
+  readonly resolve: () => void
+}
+function breath(): Breath {
+  let resolve = (): void => {}
+  return { promise: new Promise<void>((done) => (resolve = done)), resolve: () => resolve() }
+}
+
 type Waiting = 'nothing' | 'microtask' | 'next turn' | 'running'
 
 export class Dispatcher {
@@ -31,6 +41,7 @@ export class Dispatcher {
   #starts = 0
   readonly #clock: Clock
   #onIdle: (() => void) | undefined
+  #breath: Breath | undefined
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -40,6 +51,16 @@ export class Dispatcher {
   /** Whether no cell has anything to do. */
   get idle(): boolean {
     return this.#waiting === 'nothing'
+  }
+
+  /**
+   * What a sender outside awaits: nothing, or the event loop's next turn when the budget of this one is spent. A program
+   * that awaits one tell after another would otherwise never let the loop turn, nor anybody handle what it sends.
+   */
+  get breath(): Promise<void> | undefined {
+    if (this.#waiting !== 'next turn') return undefined
+    this.#breath ??= breath()
+    return this.#breath.promise
   }
 
   /** The cell has work: it gets its turn soon. */
@@ -77,6 +98,8 @@ export class Dispatcher {
   readonly #newTurn = (): void => {
     this.#turnBegan = this.#clock.elapsed()
     this.#steps = 0
+    this.#breath?.resolve()
+    this.#breath = undefined
     this.#run()
   }
 

@@ -81,7 +81,7 @@ export class Post {
       return refusal(error)
     }
     const admission = cell.accept(envelope)
-    if (admission === 'accepted') return ACCEPTED
+    if (admission === 'accepted') return this.#parts.dispatcher.breath ?? ACCEPTED
     if (admission === 'full') return this.#awaitRoom(cell, envelope, options?.signal)
     return refusal(admission)
   }
