@@ -107,7 +107,7 @@ export class Charted implements Behaviour {
       return
     }
     message.from = returnAddress(envelope)
-    this.#run(message as AnyEventObject, envelope)
+    this.#run(message, envelope)
   }
 
   work(): boolean {
@@ -229,11 +229,11 @@ export class Charted implements Behaviour {
     const parent = this.#cell.options.parent
     const { post } = this.#cell.parts
     if (to instanceof Self) {
-      if (parent !== undefined) outbox.add(post.stamp(parent, event as Message, 'any', sender))
+      if (parent !== undefined) outbox.add(post.stamp(parent, event, 'any', sender))
       return
     }
     const child = this.#children?.get((to as { id: string }).id)
-    if (child?.kind === 'cell') outbox.add(post.stamp(child.cell, event as Message, 'any', sender))
+    if (child?.kind === 'cell') outbox.add(post.stamp(child.cell, event, 'any', sender))
     else if (child?.kind === 'foreign') (child.ref as unknown as { _send(event: AnyEventObject): void })._send(event)
   }
 

@@ -37,7 +37,7 @@ export interface Options {
   /** How long a released outbox waits for its receivers. Default 5 s. */
   readonly sendTimeoutMs?: number
   /** What the actor needs from outside the runtime, loaded when the first one that needs it starts. */
-  readonly needs?: { readonly kernels: () => Promise<{ createHost(): Promise<Kernels & { stop(): Promise<void> }> }> }
+  readonly needs?: { readonly kernels: () => Promise<{ readonly createHost: () => Promise<Kernels & { stop(): Promise<void> }> }> }
 }
 
 export interface HandlerLogic<S extends Specs, State> extends Options {

@@ -4,7 +4,6 @@ import type { CancelReason, Envelope } from './envelope.js'
 import { runInference } from './inference.js'
 import type { InvokedEffect, Work } from './machine-effects.js'
 import type { Sender } from './post.js'
-import type { Message } from './protocol.js'
 import { asTroupeError } from './post.js'
 import { cancelled, type OpenAsk } from './replies.js'
 import { flow } from './streams.js'
@@ -72,8 +71,8 @@ export class EffectRun {
         return signalOf()
       },
       idempotencyKey: `${address}/${this.#id}/${this.#effect.name}`,
-      ask: (to, message, options) => parts.post.ask(to as never, message as unknown as Message, options, sender) as Promise<never>,
-      stream: (to, message) => parts.post.stream(to as never, message as unknown as Message, {}, sender) as AsyncIterable<never>,
+      ask: (to, message, options) => parts.post.ask(to, message, options, sender) as Promise<never>,
+      stream: (to, message) => parts.post.stream(to, message, {}, sender) as AsyncIterable<never>,
       infer: (task, model, input, options = {}) => runInference(parts.kernels(definition), task, model, input, { ...options, signal: options.signal ?? signalOf() }) as never,
     }
   }

@@ -181,7 +181,7 @@ export class HandlerMe implements Sender, Asker {
   }
 
   spawn<S extends Specs>(name: string, definition: Definition<S>, options: SpawnOptions = {}): Ref<S> {
-    const child = this.#cell.startChild(name, definition as unknown as Definition, options)
+    const child = this.#cell.startChild(name, definition, options)
     return this.#cell.parts.ref(definition.protocol, child.address)
   }
 

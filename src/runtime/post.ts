@@ -29,7 +29,7 @@ const noop = (): void => {}
 
 /** A rejection that is nobody's unhandled one: the caller of `tell` need not listen. */
 function refusal(error: unknown): Promise<never> {
-  const refused = Promise.reject(error)
+  const refused = Promise.reject(asTroupeError(error))
   refused.catch(noop)
   return refused
 }
@@ -160,7 +160,7 @@ export class Post {
       const picked = this.#pick(ref, message, sender)
       return isSingle(picked) ? this.#askOne(picked, message, options, sender) : this.#askFirst(picked, message, options, sender)
     } catch (error) {
-      return Promise.reject(error)
+      return Promise.reject(asTroupeError(error))
     }
   }
 

@@ -52,17 +52,17 @@ export class Ref<S extends Specs = Specs> {
 
   /** Sends an event. The promise tells that the actor's mailbox accepted it; nobody needs to await it. */
   tell<K extends EventKey<S>>(message: MessageOf<S, K>, options?: TellOptions): Promise<void> {
-    return this.#port.tell(this as unknown as Ref, message as unknown as Message, options)
+    return this.#port.tell(this, message, options)
   }
 
   /** Sends a request and gives its reply. Rejects with the outcome otherwise: `DeadlineExceeded`, `ActorFailed`, `Unhandled`, … */
   ask<K extends RequestKey<S>>(message: MessageOf<S, K>, options?: AskOptions): Promise<ReplyOf<S, K>> {
-    return this.#port.ask(this as unknown as Ref, message as unknown as Message, options) as Promise<ReplyOf<S, K>>
+    return this.#port.ask(this, message, options) as Promise<ReplyOf<S, K>>
   }
 
   /** Opens a stream of chunks. The producer is at most 32 chunks ahead; leaving the loop stops it. */
   stream<K extends StreamKey<S>>(message: MessageOf<S, K>, options?: AskOptions): AsyncIterableIterator<ChunkOf<S, K>> {
-    return this.#port.stream(this as unknown as Ref, message as unknown as Message, options) as AsyncIterableIterator<ChunkOf<S, K>>
+    return this.#port.stream(this, message, options) as AsyncIterableIterator<ChunkOf<S, K>>
   }
 
   /** The same stream as an RxJS Observable: opened for each subscriber, stopped when it unsubscribes. */

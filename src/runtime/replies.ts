@@ -103,7 +103,7 @@ export class Replies {
 
   /** Cancels everything that is open. */
   cancelAll(reason: CancelReason): void {
-    for (const id of [...this.#open.keys()]) this.cancel(id, reason)
+    for (const id of Array.from(this.#open.keys())) this.cancel(id, reason)
   }
 
   #take(id: number): OpenAsk | undefined {

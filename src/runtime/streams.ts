@@ -12,7 +12,7 @@ type End = { readonly kind: 'ended' } | { readonly kind: 'failed'; readonly erro
 export class Channel implements AsyncIterableIterator<unknown> {
   readonly #chunks: unknown[] = []
   #end: End | undefined
-  #reader: { resolve(result: IteratorResult<unknown>): void; reject(error: unknown): void } | undefined
+  #reader: { readonly resolve: (result: IteratorResult<unknown>) => void; readonly reject: (error: unknown) => void } | undefined
   #producer: (() => void) | undefined
   readonly #onLeave: () => void
   readonly #onWait: (waiting: boolean) => void

@@ -1,8 +1,9 @@
 /** Assembles the parts of one troupe; starts, drains and stops it. */
+import { inspect } from 'node:util'
 import { realClock, type Clock } from '../ground/clock.js'
 import { milliseconds, type Duration } from '../ground/duration.js'
 import { TroupeError } from '../ground/errors.js'
-import { checkAddress, OUTSIDE, type Address } from './address.js'
+import { checkAddress, type Address } from './address.js'
 import { Cell } from './cell.js'
 import { DeadLetters } from './dead-letters.js'
 import type { Definition } from './definition.js'
@@ -98,7 +99,7 @@ export class Troupe {
   /** Starts an actor. Throws `InvalidDefinition` for a bad address or one that is taken. */
   spawn<S extends Specs>(address: Address, definition: Definition<S>, options: SpawnOptions = {}): Ref<S> {
     this.#assertOpen()
-    this.#start(checkAddress(address), definition as unknown as Definition, options)
+    this.#start(checkAddress(address), definition, options)
     return this.ref(definition.protocol, address)
   }
 
@@ -106,7 +107,7 @@ export class Troupe {
   keyed<S extends Specs>(kind: string, definition: Definition<S>, options: KeyedOptions = {}): (key: string) => Ref<S> {
     this.#assertOpen()
     if (checkAddress(kind).includes('/')) throw new TroupeError('InvalidDefinition', `${kind} is no kind`, "leave out the '/': each message names the key")
-    const keyed = new Keyed(definition as unknown as Definition, options, this.#parts)
+    const keyed = new Keyed(definition, options, this.#parts)
     this.#parts.router.addKeyed(kind, keyed)
     this.#keyed.push(keyed)
     return (key) => this.ref(definition.protocol, checkAddress(`${kind}/${key}`))
@@ -118,7 +119,7 @@ export class Troupe {
     if (!Number.isInteger(options.size) || options.size < 1) throw new TroupeError('InvalidDefinition', `a pool of ${options.size}`, 'give a whole number from 1 as its size')
     checkAddress(address)
     const members = Array.from({ length: options.size }, (_, i) => this.#start(`${address}>${i + 1}`, definition as unknown as Definition, options))
-    this.#parts.router.addPool(address, new Pool(definition as unknown as Definition, members, options.route ?? 'round-robin'))
+    this.#parts.router.addPool(address, new Pool(definition, members, options.route ?? 'round-robin'))
     return this.ref(definition.protocol, address)
   }
 
@@ -249,7 +250,7 @@ export class Troupe {
 }
 
 const ANYTHING: Protocol = { specs: {} }
-const toStderr = (address: Address, words: readonly unknown[]): void => console.error(`[${address || OUTSIDE}]`, ...words)
+const toStderr = (address: Address, words: readonly unknown[]): void => void process.stderr.write(`[${address}] ${words.map((word) => (typeof word === 'string' ? word : inspect(word))).join(' ')}\n`)
 
 /** Starts an empty troupe. */
 export const createTroupe = (options: TroupeOptions = {}): Promise<Troupe> => Promise.resolve(new Troupe(options))

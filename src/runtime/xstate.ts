@@ -139,7 +139,7 @@ const scope = {
 }
 
 function execute(action: ExecutableActionObject): void {
-  const params = action.params as unknown as Record<string, unknown>
+  const params = action.params as Record<string, unknown>
   switch (action.type) {
     case 'xstate.raise':
       if (typeof params['delay'] === 'number') add({ kind: 'timer', id: params['id'] as string | undefined, delayMs: params['delay'], event: params['event'] as AnyEventObject })
@@ -182,7 +182,7 @@ export class Chart {
     const actors = Object.entries(machine.implementations.actors as Record<string, unknown>)
     const stands = actors.map(([name, logic]) => [name, stand(logic)] as const).filter(([, logic]) => logic !== undefined)
     this.#machine = machine.provide({ actors: Object.fromEntries(stands) as never })
-    const options = this.#machine.options as { maxIterations?: number }
+    const options = this.#machine.options
     // Infinity is XState's default, and a loop in a chart would then hold the process for ever.
     if (options.maxIterations === Infinity) options.maxIterations = MICROSTEPS_MAX
   }
@@ -235,7 +235,7 @@ export class Chart {
 
   #nodeTakes(node: NodeView, type: string): NodeVerdict {
     let verdicts = this.#takes.get(node)
-    if (verdicts === undefined) this.#takes.set(node, (verdicts = new Map()))
+    if (verdicts === undefined) this.#takes.set(node, (verdicts = new Map<string, NodeVerdict>()))
     let verdict = verdicts.get(type)
     if (verdict === undefined) {
       const candidates = [...node.transitions].filter(([descriptor]) => matches(type, descriptor)).flatMap(([, transitions]) => transitions)
@@ -301,11 +301,11 @@ export function placeholder<Output, Input>(extra: object): ActorLogic<Snapshot<O
     ...extra,
     getInitialSnapshot: (_scope, input) => ({ status: 'active', output: undefined, error: undefined, input }) as Snapshot<Output>,
     transition: (snapshot) => snapshot,
-    getPersistedSnapshot: (snapshot) => snapshot as Snapshot<unknown>,
+    getPersistedSnapshot: (snapshot) => snapshot,
     restoreSnapshot: (snapshot) => snapshot as Snapshot<Output>,
   }
 }
 
 /** Starts and stops the actors of logic that is left to XState: promises, callbacks, observables, transitions. */
-export const startForeign = (ref: AnyActorRef): void => void (ref as unknown as { start(): void }).start()
+export const startForeign = (ref: AnyActorRef): void =>  (ref as unknown as { start(): void }).start()
 export const stopForeign = (ref: AnyActorRef): void => (ref as unknown as { _stop(): void })._stop()
