@@ -1,5 +1,5 @@
 // The mailbox against a deliberately dumb twin, and the full rooms that a sender can meet.
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Mailbox, type MailboxOptions, type Overflow, type Waiter } from '../../src/runtime/mailbox.js'
 import { PRIORITY_RUN, WAITERS_MAX } from '../../src/runtime/limits.js'
