@@ -9,7 +9,9 @@ import type { InferOptions, Inference } from './kernel.js'
 import type { EmbedOptions } from './kernels/embed.js'
 import type { GeneratePart, GenerateRequest, GenerateResult } from './kernels/generate.js'
 import type { Tagged } from './kernels/tag.js'
-import { Pool, type Placed, type PoolMetrics, type Progress } from './pool.js'
+import { Cores } from './cores.js'
+import type { Placed, Progress } from './crew.js'
+import { Pool, type PoolMetrics } from './pool.js'
 import type { OpenThread, Thread } from './replica.js'
 import type { Reply, Strip } from './wire.js'
 
@@ -75,6 +77,7 @@ export const moving = (value: object, transfer: readonly ArrayBufferLike[]): unk
 class ModelHost implements Host {
   readonly #options: HostOptions
   readonly #clock: Clock
+  readonly #cores: Cores
   readonly #pools = new Map<string, Pool>()
   #stopped = false
   readonly #onExit = (): void => leaveNative([...this.#pools.values()].flatMap(({ strips }) => strips))
@@ -82,6 +85,7 @@ class ModelHost implements Host {
   constructor(options: HostOptions) {
     this.#options = options
     this.#clock = options.clock ?? realClock
+    this.#cores = new Cores(availableParallelism(), this.#clock)
   }
 
   infer(task: string, model: string, input: unknown, options: InferOptions = {}): Inference {
@@ -135,6 +139,7 @@ class ModelHost implements Host {
       place: () => this.#place(model),
       openThread,
       clock: this.#clock,
+      cores: this.#cores,
       callsMax: this.#options.callsMax ?? CALLS_MAX,
       charsMax: this.#options.charsMax ?? CHARS_MAX,
       onProgress: (progress) => this.#options.onProgress?.(progress),

@@ -1,7 +1,8 @@
 /** Models in worker threads: `createHost`, and the words of its calls. */
 export { createHost } from './host.js'
 export type { Host, HostOptions, Placement, Understood } from './host.js'
-export type { PoolMetrics, Progress } from './pool.js'
+export type { Progress } from './crew.js'
+export type { PoolMetrics } from './pool.js'
 export type { ChatMessage, Inference, InferOptions, Urgency } from './kernel.js'
 export type { Dtype } from './catalog.js'
 export type { EmbedOptions } from './kernels/embed.js'

@@ -3,36 +3,24 @@ import type { Clock } from '../ground/clock.js'
 import { TroupeError, type ErrorData } from '../ground/errors.js'
 import { Line, rankOf } from './batch.js'
 import { Call } from './call.js'
+import type { CoreUser, Cores } from './cores.js'
+import { Crew, type CrewOptions } from './crew.js'
 import type { Answer, Join } from './inference.js'
 import type { InferOptions } from './kernel.js'
 import { BATCH_MAX, type GenerateRequest } from './kernels/generate.js'
-import { PASSES_AHEAD, Replica, ThreadDied, type OpenThread } from './replica.js'
-import { answerAt, type ModelSpec, type Passed, type Strip } from './wire.js'
+import { PASSES_AHEAD, ThreadDied, type Replica } from './replica.js'
+import { answerAt, type Passed, type Strip } from './wire.js'
 import { Work, charsOf, costOf } from './work.js'
 
-export interface Placed {
-  readonly spec: ModelSpec
-  readonly replicas: number
-}
-
-export interface PoolOptions {
-  readonly model: string
-  /** Finds the model's files and decides on its threads. */
-  readonly place: () => Promise<Placed>
-  readonly openThread: OpenThread
+export interface PoolOptions extends Omit<CrewOptions, 'onChange' | 'onLost'> {
   readonly clock: Clock
+  readonly cores: Cores
   /** Calls that may be open for this model, and characters that they may hold; beyond, `Overloaded`. */
   readonly callsMax: number
   readonly charsMax: number
-  readonly onProgress: (progress: Progress) => void
   /** The model could not be placed or loaded: there is nothing here to keep. */
   readonly onLost: () => void
 }
-
-/** What happens while a model loads. */
-export type Progress =
-  | { readonly kind: 'loading'; readonly model: string; readonly bytes: number }
-  | { readonly kind: 'loaded'; readonly model: string; readonly bytes: number; readonly ms: number }
 
 /** A forward pass lasts about this long: long enough to fill a batch, short enough to stop, and to let others in. */
 const PASS_MS = 20
@@ -43,8 +31,6 @@ const TOKENS_MAX = 4096
 const COUNT_MAX = 64
 /** Fewer abandoned pieces than this are not worth a walk through the line. */
 const GONE_MIN = 256
-/** A model whose threads die this often in a row, without finishing anything, is given up. */
-const DEATHS_MAX = 3
 /** How much of what was just measured goes into an average. */
 const FRESH = 0.2
 
@@ -70,30 +56,27 @@ export interface PoolMetrics {
  * P2. `#evaluate` alone hands out work; everything else notes what happened and asks for an evaluation.
  * P3. Work that was in a thread that died is tried once more, unless its caller has seen part of the answer.
  */
-export class Pool {
+export class Pool implements CoreUser {
   readonly #options: PoolOptions
   readonly #line = new Line<Work>()
   readonly #calls = new Set<Call>()
-  readonly #replicas = new Set<Replica>()
-  readonly #loading = new Map<Replica, Promise<void>>()
+  readonly #crew: Crew
   #nextCaller = 1
   /** Characters that open calls hold. */
   #chars = 0
   #gone = 0
-  #placed: Placed | undefined
-  #placing: Promise<Placed> | undefined
   /** Estimated tokens of the passes that threads hold. */
   #inHand = 0
-  #deathsInRow = 0
   #msPerToken = PASS_MS / TOKENS_FIRST
   #msPerSequence = 500
   #stopping = false
   #evaluating = false
-  #waiters: (() => void)[] = []
-  readonly #counts = { texts: 0, passes: 0, tokens: 0, computeMs: 0, queueMs: 0, sequences: 0, tokensWritten: 0, overloads: 0, threadDeaths: 0 }
+  readonly #counts = { texts: 0, passes: 0, tokens: 0, computeMs: 0, queueMs: 0, sequences: 0, tokensWritten: 0, overloads: 0 }
 
   constructor(options: PoolOptions) {
     this.#options = options
+    this.#crew = new Crew({ ...options, onChange: () => this.#evaluateSoon(), onLost: (error) => this.#lose(error) })
+    options.cores.join(this)
   }
 
   /** True when no call is open. */
@@ -101,13 +84,21 @@ export class Pool {
     return this.#calls.size === 0
   }
   get strips(): readonly Strip[] {
-    return [...this.#replicas].map(({ strip }) => strip)
+    return this.#crew.strips
+  }
+  get usage(): { threads: number; rank: number } {
+    const each = this.#crew.placed?.spec.threads ?? 1
+    const busy = [...this.#crew.members].filter((replica) => replica.computing)
+    return { threads: busy.length * each, rank: Math.min(...busy.map(({ rank }) => rank)) }
+  }
+  retry(): void {
+    if (this.#line.size > 0) this.#evaluateSoon()
   }
 
   metrics(): PoolMetrics {
     const { queueMs, ...counts } = this.#counts
     const served = counts.texts + counts.sequences
-    return { threads: this.#replicas.size, waiting: this.#line.size, textsPerPass: counts.passes === 0 ? 0 : counts.texts / counts.passes, queueMsMean: served === 0 ? 0 : queueMs / served, ...counts }
+    return { threads: this.#crew.members.size, threadDeaths: this.#crew.deaths, waiting: this.#line.size, textsPerPass: counts.passes === 0 ? 0 : counts.texts / counts.passes, queueMsMean: served === 0 ? 0 : queueMs / served, ...counts }
   }
 
   /** Many inputs of a batch kernel, answered together. */
@@ -133,28 +124,25 @@ export class Pool {
     return call.answer
   }
 
-  /** Starts and loads every thread of the placement. */
-  async warm(): Promise<void> {
-    const { replicas } = await this.#place()
-    while (this.#replicas.size < replicas) this.#start()
-    await Promise.all(this.#loading.values())
+  warm(): Promise<void> {
+    return this.#crew.warm()
   }
 
   /** Ends all calls, waits for the running steps, then ends the threads. */
   async stop(reason: TroupeError): Promise<void> {
     this.#stopping = true
-    for (const replica of this.#replicas) replica.halt()
+    this.#options.cores.leave(this)
+    this.#crew.halt()
     this.#failAll(reason)
-    while ([...this.#replicas].some((replica) => !replica.idle)) await new Promise<void>((resolve) => this.#waiters.push(resolve))
-    await Promise.all([...this.#replicas].map((replica) => replica.close()))
-    this.#replicas.clear()
+    await this.#crew.close()
   }
 
   #admit(count: number, chars: number, how: InferOptions, join?: Join<unknown>): Call {
     const { clock, callsMax, charsMax } = this.#options
     const onEnd = (call: Call): void => {
       if (this.#calls.delete(call)) this.#chars -= call.chars
-      if (call.missing > 0) this.#noteGone(call.missing)
+      if (this.quiet) this.#line.drain()
+      else if (call.missing > 0) this.#noteGone(call.missing)
     }
     const call = new Call({ clock, how, count, chars, onEnd, ...(join === undefined ? {} : { join }) })
     if (call.ended) return call
@@ -183,7 +171,7 @@ export class Pool {
 
   /** How long what waits will take, by what was measured so far. */
   #backlogMs(): number {
-    const threads = Math.max(1, this.#replicas.size)
+    const threads = Math.max(1, this.#crew.members.size)
     const perPiece = this.#counts.sequences > 0 ? this.#msPerSequence / BATCH_MAX : 0
     return ((this.#line.cost + this.#inHand) * this.#msPerToken + this.#line.size * perPiece) / threads
   }
@@ -203,23 +191,26 @@ export class Pool {
   }
 
   #evaluate(): void {
-    if (this.#stopping) return
-    if (this.#replicas.size === 0 && this.#line.size > 0) this.#begin()
+    if (this.#stopping || this.#line.size === 0) return
+    const ready = this.#crew.ready
     for (let round = 0; round < PASSES_AHEAD; round++) {
-      for (const replica of this.#replicas) if (replica.takesPass && replica.passes === round) this.#handPass(replica)
+      for (const replica of ready) if (replica.takesPass && replica.passes === round) this.#handPass(replica, ready.length)
     }
     while (this.#roomFor(0) !== undefined && this.#handSequence());
-    const growing = [...this.#replicas].some(({ state }) => state === 'loading')
-    if (this.#line.size > 0 && this.#replicas.size > 0 && !growing && this.#replicas.size < (this.#placed?.replicas ?? 1)) this.#start()
+    if (this.#line.size > 0) this.#crew.grow()
   }
 
   /** What waits is spread over the threads; a pass is never larger than its time allows. */
-  #handPass(replica: Replica): void {
-    const ready = [...this.#replicas].filter(({ state }) => state === 'ready').length
+  #handPass(replica: Replica, ready: number): void {
     const share = Math.ceil((this.#line.cost + this.#inHand) / (ready * PASSES_AHEAD))
     const most = clamp(PASS_MS / this.#msPerToken, TOKENS_MIN, TOKENS_MAX)
-    const batch = this.#line.gather({ tokensMax: clamp(share, TOKENS_MIN, most), countMax: COUNT_MAX }, ({ kind }) => kind === 'pass')
+    const fits = ({ kind, urgency }: Work): boolean => kind === 'pass' && this.#mayCompute(replica, rankOf(urgency))
+    const batch = this.#line.gather({ tokensMax: clamp(share, TOKENS_MIN, most), countMax: COUNT_MAX }, fits)
     if (batch.length > 0) void this.#runPass(replica, batch, most)
+  }
+
+  #mayCompute(replica: Replica, rank: number): boolean {
+    return replica.computing || this.#options.cores.allows(this, { threads: this.#crew.placed?.spec.threads ?? 1, rank })
   }
 
   async #runPass(replica: Replica, batch: readonly Work[], tokensMax: number): Promise<void> {
@@ -228,7 +219,7 @@ export class Pool {
     this.#inHand += cost
     const first = batch[0] as Work
     try {
-      const reply = await replica.pass({ task: first.task, options: first.options, inputs: batch.map(({ input }) => input), tokensMax: Math.floor(tokensMax) })
+      const reply = await replica.pass({ task: first.task, options: first.options, inputs: batch.map(({ input }) => input), tokensMax: Math.floor(tokensMax) }, rankOf(first.urgency))
       this.#learnPass(reply, batch.length)
       for (const { index, error } of reply.refused ?? []) refuse(batch[index] as Work, error)
       for (const [at, work] of batch.entries()) if (!work.gone) work.call.settle(work.index, answerAt(reply, at, batch.length))
@@ -237,7 +228,7 @@ export class Pool {
       else for (const { call } of batch) call.fail(thrown as TroupeError)
     }
     this.#inHand -= cost
-    this.#evaluateSoon()
+    this.#done()
   }
 
   #handSequence(): boolean {
@@ -249,7 +240,7 @@ export class Pool {
   }
 
   #roomFor(rank: number): Replica | undefined {
-    const open = [...this.#replicas].filter((replica) => replica.takesSequence(rank))
+    const open = this.#crew.ready.filter((replica) => replica.takesSequence(rank) && this.#mayCompute(replica, rank))
     return open.sort((a, b) => a.sequences - b.sequences)[0]
   }
 
@@ -269,13 +260,19 @@ export class Pool {
       this.#counts.sequences++
       this.#counts.tokensWritten += result.usage.completionTokens
       this.#msPerSequence += FRESH * (this.#options.clock.elapsed() - started - this.#msPerSequence)
-      this.#deathsInRow = 0
+      this.#crew.noteSuccess()
       call.end(result)
     } catch (thrown) {
       if (thrown instanceof ThreadDied) this.#died(replica, told ? [] : [work], thrown, told ? [work] : [])
       else call.fail(thrown as TroupeError)
     }
+    this.#done()
+  }
+
+  /** A thread has finished something: this model may go on, and so may others. */
+  #done(): void {
     this.#evaluateSoon()
+    this.#options.cores.freed(this)
   }
 
   #noteStart(batch: readonly Work[]): void {
@@ -284,7 +281,7 @@ export class Pool {
   }
 
   #learnPass({ ms, tokens }: Passed, texts: number): void {
-    this.#deathsInRow = 0
+    this.#crew.noteSuccess()
     this.#counts.passes++
     this.#counts.texts += texts
     this.#counts.tokens += tokens
@@ -292,84 +289,23 @@ export class Pool {
     if (tokens > 0) this.#msPerToken += FRESH * (ms / tokens - this.#msPerToken)
   }
 
-  #place(): Promise<Placed> {
-    this.#placing ??= this.#options.place().then(
-      (placed) => (this.#placed = placed),
-      (error: TroupeError) => {
-        this.#placing = undefined
-        this.#failAll(error)
-        this.#options.onLost()
-        throw error
-      },
-    )
-    return this.#placing
-  }
-
-  #begin(): void {
-    this.#place().then(
-      () => {
-        if (!this.#stopping && this.#replicas.size === 0) this.#start()
-      },
-      () => undefined,
-    )
-  }
-
-  #start(): void {
-    const { spec } = this.#placed as Placed
-    this.#options.onProgress({ kind: 'loading', model: spec.name, bytes: spec.bytes })
-    const replica = new Replica(this.#options.openThread, spec, () => this.#noteIdle())
-    this.#replicas.add(replica)
-    const loading = this.#load(replica, spec).finally(() => this.#loading.delete(replica))
-    loading.catch(() => undefined)
-    this.#loading.set(replica, loading)
-  }
-
-  async #load(replica: Replica, { name, bytes }: ModelSpec): Promise<void> {
-    try {
-      const ms = await replica.load()
-      this.#options.onProgress({ kind: 'loaded', model: name, bytes, ms })
-      this.#evaluateSoon()
-    } catch (thrown) {
-      if (thrown instanceof ThreadDied) throw this.#died(replica, [], thrown)
-      this.#replicas.delete(replica)
-      replica.discard()
-      // Nobody else can serve what waits, and the next thread would fail alike.
-      if (this.#replicas.size === 0) {
-        this.#failAll(thrown as TroupeError)
-        this.#options.onLost()
-      }
-      throw thrown
-    }
-  }
-
-  #died(replica: Replica, again: readonly Work[], cause: Error, lost: readonly Work[] = []): TroupeError {
-    if (this.#replicas.delete(replica)) {
-      replica.discard()
-      this.#counts.threadDeaths++
-      this.#deathsInRow++
-    }
-    const error = new TroupeError('ModelFailed', `a thread of ${this.#options.model} died: ${cause.message}`, 'ask again; if it happens for the same input, leave that input out', { model: this.#options.model, reason: 'thread-died' }, cause)
-    for (const { call } of lost) call.fail(error)
-    for (const work of again.filter(({ tries }) => tries > 0)) work.call.fail(error)
+  #died(replica: Replica, again: readonly Work[], cause: Error, lost: readonly Work[] = []): void {
     const retried = again.filter(({ tries, gone }) => tries === 0 && !gone)
     for (const work of retried) work.tries++
     this.#line.giveBack(retried)
-    if (this.#deathsInRow >= DEATHS_MAX && this.#replicas.size === 0) {
-      this.#deathsInRow = 0
-      this.#failAll(error)
-    }
-    this.#noteIdle()
+    const error = this.#crew.bury(replica, cause)
+    for (const { call } of [...lost, ...again.filter((work) => !retried.includes(work))]) call.fail(error)
     this.#evaluateSoon()
-    return error
+  }
+
+  #lose(error: TroupeError): void {
+    this.#failAll(error)
+    this.#options.onLost()
   }
 
   #failAll(error: TroupeError): void {
     this.#line.drain()
     for (const call of this.#calls) call.fail(error)
-  }
-
-  #noteIdle(): void {
-    for (const tell of this.#waiters.splice(0)) tell()
   }
 }
 

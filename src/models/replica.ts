@@ -44,6 +44,9 @@ interface Held {
   taken: number
 }
 
+/** Its reader is so far behind that it waits. */
+const stalled = (held: Held): boolean => held.parts - held.taken >= AHEAD_MAX
+
 /** Rejections of a thread's work: it died, which is nobody's input's fault, or it said what was wrong. */
 export class ThreadDied extends Error {}
 
@@ -59,7 +62,8 @@ export class Replica {
   readonly #onIdle: () => void
   #state: 'loading' | 'ready' | 'dead' = 'loading'
   #tasks = 0
-  #passes = 0
+  /** Ranks of the passes that were sent and not answered. */
+  readonly #passRanks: number[] = []
   #nextId = 1
 
   constructor(open: OpenThread, spec: ModelSpec, onIdle: () => void) {
@@ -77,20 +81,30 @@ export class Replica {
     return this.#tasks === 0
   }
   get passes(): number {
-    return this.#passes
+    return this.#passRanks.length
   }
   get sequences(): number {
     return this.#sequences.size
   }
   get takesPass(): boolean {
-    return this.#state === 'ready' && this.#passes < PASSES_AHEAD
+    return this.#state === 'ready' && this.passes < PASSES_AHEAD
+  }
+
+  /** True while it uses its cores: a pass is under way, or a sequence whose reader keeps up. */
+  get computing(): boolean {
+    return this.passes > 0 || [...this.#sequences.values()].some((held) => !stalled(held))
+  }
+  /** The most urgent rank of what it computes. */
+  get rank(): number {
+    const running = [...this.#sequences.values()].filter((held) => !stalled(held))
+    return Math.min(...this.#passRanks, ...running.map(({ rank }) => rank))
   }
 
   /** Room for a sequence of this rank: less urgent ones can be set aside, and those whose reader is slow take no part. */
   takesSequence(rank: number): boolean {
     if (this.#state !== 'ready' || this.#freeSlots.length === 0) return false
     let competing = 0
-    for (const held of this.#sequences.values()) if (held.rank <= rank && held.parts - held.taken < AHEAD_MAX) competing++
+    for (const held of this.#sequences.values()) if (held.rank <= rank && !stalled(held)) competing++
     return competing < BATCH_MAX
   }
 
@@ -101,12 +115,12 @@ export class Replica {
     return ms
   }
 
-  async pass(task: PassTask): Promise<Passed> {
-    this.#passes++
+  async pass(task: PassTask, rank: number): Promise<Passed> {
+    this.#passRanks.push(rank)
     try {
       return await this.#ask<Passed>({ kind: 'pass', ...task }, 'passed')
     } finally {
-      this.#passes--
+      this.#passRanks.splice(this.#passRanks.indexOf(rank), 1)
     }
   }
 
@@ -162,7 +176,7 @@ export class Replica {
   #credit(id: number, parts: number): void {
     const held = this.#sequences.get(id)
     if (held === undefined || parts <= held.taken) return
-    const slept = held.parts - held.taken >= AHEAD_MAX
+    const slept = stalled(held)
     held.taken = parts
     this.#strip.credit(held.slot, parts)
     if (slept) this.#wake()

@@ -97,7 +97,7 @@ async function loadModel(spec: ModelSpec, strip: Strip): Promise<Model> {
   const gate = makeGate(strip)
   const tokenizer = await loadTokenizer(spec)
   const session = await gate(() =>
-    ort.InferenceSession.create(spec.graph, { intraOpNumThreads: spec.threads, interOpNumThreads: 1, executionMode: 'sequential' }).catch((cause: unknown) => {
+    ort.InferenceSession.create(spec.graph, { intraOpNumThreads: spec.threads, interOpNumThreads: 1, executionMode: 'sequential', preferredOutputLocation: 'cpu-pinned' }).catch((cause: unknown) => {
       throw damaged(spec.name, spec.graph, cause)
     }),
   )

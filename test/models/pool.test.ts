@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { TroupeError } from '../../src/ground/errors.js'
 import type { InferOptions } from '../../src/models/kernel.js'
+import { Cores } from '../../src/models/cores.js'
 import { Pool, type PoolOptions } from '../../src/models/pool.js'
 import type { Thread } from '../../src/models/replica.js'
 import type { Parts, Reply, Task } from '../../src/models/wire.js'
@@ -19,7 +20,7 @@ class Stage {
 
   constructor(options: Partial<PoolOptions> = {}, replicas = 1) {
     const spec = { name: 'fake', folder: '', graph: '', bytes: 1, config: {}, threads: 1 }
-    this.pool = new Pool({ model: 'fake', place: () => Promise.resolve({ spec, replicas }), clock: this.clock, callsMax: 100, charsMax: 10_000, onProgress: () => undefined, onLost: () => this.lost++, openThread: (_, parts) => this.#open(parts), ...options })
+    this.pool = new Pool({ model: 'fake', place: () => Promise.resolve({ spec, replicas }), clock: this.clock, cores: new Cores(8, this.clock), callsMax: 100, charsMax: 10_000, onProgress: () => undefined, onLost: () => this.lost++, openThread: (_, parts) => this.#open(parts), ...options })
   }
 
   #open(parts: (message: Parts) => void): Thread {
@@ -193,7 +194,7 @@ describe('a placed model', () => {
     expect(stage.threads).toHaveLength(3)
     stage.loads = 'fail'
     expect(await caught(stage.pass(['a']))).toMatchObject({ code: 'ModelFailed' })
-    expect(stage.lost).toBe(1)
+    expect(stage.lost).toBe(2)
     expect(await caught(stage.pool.warm())).toMatchObject({ code: 'ModelFailed' })
   })
 

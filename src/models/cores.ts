@@ -1,0 +1,75 @@
+/** Cores, shared by all models of a host: who may use one more now. */
+import type { Clock } from '../ground/clock.js'
+
+/** What a model uses at this moment. */
+export interface CoreUser {
+  /** Threads that compute, and the rank of the most urgent work they do (0 is the most urgent). */
+  readonly usage: { readonly threads: number; readonly rank: number }
+  /** Something may be possible now that was refused before. */
+  retry(): void
+}
+
+/** Less urgent work that waits this long for a core gets one even so: overtaking is not starving. */
+const PATIENCE_MS = 100
+
+/**
+ * More busy threads than cores only makes all of them slower, and the urgent ones too.
+ *
+ * K1. Work starts if its threads fit beside what others do that is at least as urgent.
+ * K2. A model that computes nothing may always start, unless more urgent work fills the cores; then it waits, but not for ever.
+ */
+export class Cores {
+  readonly #count: number
+  readonly #clock: Clock
+  readonly #users = new Set<CoreUser>()
+  readonly #refusedAt = new Map<CoreUser, number>()
+  #reminded = false
+
+  constructor(count: number, clock: Clock) {
+    this.#count = count
+    this.#clock = clock
+  }
+
+  join(user: CoreUser): void {
+    this.#users.add(user)
+  }
+  leave(user: CoreUser): void {
+    this.#users.delete(user)
+    this.#refusedAt.delete(user)
+  }
+
+  allows(user: CoreUser, { threads, rank }: { threads: number; rank: number }): boolean {
+    const own = user.usage.threads
+    const others = [...this.#users].filter((other) => other !== user && other.usage.threads > 0)
+    const sum = (all: readonly CoreUser[]): number => all.reduce((total, { usage }) => total + usage.threads, 0)
+    const rivals = sum(others.filter(({ usage }) => usage.rank <= rank))
+    const overtakers = sum(others.filter(({ usage }) => usage.rank < rank))
+    const fits = own + rivals + threads <= this.#count || (own === 0 && overtakers + threads <= this.#count)
+    if (fits || (own === 0 && this.#waitedLong(user))) {
+      this.#refusedAt.delete(user)
+      return true
+    }
+    this.#note(user)
+    return false
+  }
+
+  /** A user computes less than before: the others may go on. */
+  freed(by: CoreUser): void {
+    for (const user of this.#users) if (user !== by) user.retry()
+  }
+
+  #waitedLong(user: CoreUser): boolean {
+    const since = this.#refusedAt.get(user)
+    return since !== undefined && this.#clock.elapsed() - since >= PATIENCE_MS
+  }
+
+  #note(user: CoreUser): void {
+    if (!this.#refusedAt.has(user)) this.#refusedAt.set(user, this.#clock.elapsed())
+    if (this.#reminded) return
+    this.#reminded = true
+    this.#clock.timer(PATIENCE_MS, () => {
+      this.#reminded = false
+      for (const waiting of this.#refusedAt.keys()) waiting.retry()
+    })
+  }
+}

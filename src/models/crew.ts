@@ -1,0 +1,167 @@
+/** The threads of one model: placed on first need, started as work comes, replaced when they die. */
+import { TroupeError } from '../ground/errors.js'
+import { Replica, ThreadDied, type OpenThread } from './replica.js'
+import type { ModelSpec, Strip } from './wire.js'
+
+export interface Placed {
+  readonly spec: ModelSpec
+  readonly replicas: number
+}
+
+/** What happens while a model loads. */
+export type Progress =
+  | { readonly kind: 'loading'; readonly model: string; readonly bytes: number }
+  | { readonly kind: 'loaded'; readonly model: string; readonly bytes: number; readonly ms: number }
+
+export interface CrewOptions {
+  readonly model: string
+  /** Finds the model's files and decides on its threads. */
+  readonly place: () => Promise<Placed>
+  readonly openThread: OpenThread
+  readonly onProgress: (progress: Progress) => void
+  /** A thread has room, or has come to rest. */
+  readonly onChange: () => void
+  /** No thread can serve this model: what waits has to be told. */
+  readonly onLost: (error: TroupeError) => void
+}
+
+/** A model whose threads die this often in a row, without finishing anything, is given up. */
+const DEATHS_MAX = 3
+
+/**
+ * W1. At most `replicas` threads of the placement live at a time, and at most one loads unless they are warmed.
+ * W2. A thread is ended only when nothing runs in it, or when it is dead already.
+ */
+export class Crew {
+  readonly #options: CrewOptions
+  readonly #members = new Set<Replica>()
+  readonly #loading = new Map<Replica, Promise<void>>()
+  #placed: Placed | undefined
+  #placing: Promise<Placed> | undefined
+  #deathsInRow = 0
+  #deaths = 0
+  #closed = false
+  #waiters: (() => void)[] = []
+
+  constructor(options: CrewOptions) {
+    this.#options = options
+  }
+
+  get members(): ReadonlySet<Replica> {
+    return this.#members
+  }
+  get ready(): Replica[] {
+    return [...this.#members].filter(({ state }) => state === 'ready')
+  }
+  get placed(): Placed | undefined {
+    return this.#placed
+  }
+  get strips(): readonly Strip[] {
+    return [...this.#members].map(({ strip }) => strip)
+  }
+  get deaths(): number {
+    return this.#deaths
+  }
+
+  /** Work waits and nobody has room: a first thread, or one more. */
+  grow(): void {
+    if (this.#closed || this.#loading.size > 0) return
+    if (this.#members.size === 0) this.#begin()
+    else if (this.#members.size < (this.#placed?.replicas ?? 1)) this.#start()
+  }
+
+  /** Starts and loads every thread of the placement. */
+  async warm(): Promise<void> {
+    const { replicas } = await this.#place()
+    while (this.#members.size < replicas) this.#start()
+    await Promise.all(this.#loading.values())
+  }
+
+  /** Something was finished: whoever died before, this thread works. */
+  noteSuccess(): void {
+    this.#deathsInRow = 0
+  }
+
+  /** Takes a dead thread off the list; the error to give to those who cannot be tried again. */
+  bury(replica: Replica, cause: Error): TroupeError {
+    const { model } = this.#options
+    const error = new TroupeError('ModelFailed', `a thread of ${model} died: ${cause.message}`, 'ask again; if it happens for the same input, leave that input out', { model, reason: 'thread-died' }, cause)
+    if (this.#members.delete(replica)) {
+      replica.discard()
+      this.#deaths++
+      this.#deathsInRow++
+      if (this.#deathsInRow >= DEATHS_MAX && this.#members.size === 0) {
+        this.#deathsInRow = 0
+        this.#options.onLost(error)
+      }
+    }
+    this.#noteChange()
+    return error
+  }
+
+  /** No further native call starts in any thread. */
+  halt(): void {
+    this.#closed = true
+    for (const replica of this.#members) replica.halt()
+  }
+
+  /** Waits for the running steps, then ends the threads. */
+  async close(): Promise<void> {
+    while ([...this.#members].some((replica) => !replica.idle)) await new Promise<void>((resolve) => this.#waiters.push(resolve))
+    const members = [...this.#members]
+    this.#members.clear()
+    await Promise.all(members.map((replica) => replica.close()))
+  }
+
+  #place(): Promise<Placed> {
+    this.#placing ??= this.#options.place().then(
+      (placed) => (this.#placed = placed),
+      (error: TroupeError) => {
+        this.#placing = undefined
+        this.#options.onLost(error)
+        throw error
+      },
+    )
+    return this.#placing
+  }
+
+  #begin(): void {
+    this.#place().then(
+      () => {
+        if (!this.#closed && this.#members.size === 0) this.#start()
+      },
+      () => undefined,
+    )
+  }
+
+  #start(): void {
+    const { spec } = this.#placed as Placed
+    this.#options.onProgress({ kind: 'loading', model: spec.name, bytes: spec.bytes })
+    const replica = new Replica(this.#options.openThread, spec, () => this.#noteChange())
+    this.#members.add(replica)
+    const loading = this.#load(replica, spec).finally(() => this.#loading.delete(replica))
+    loading.catch(() => undefined)
+    this.#loading.set(replica, loading)
+  }
+
+  async #load(replica: Replica, { name, bytes }: ModelSpec): Promise<void> {
+    try {
+      const ms = await replica.load()
+      this.#options.onProgress({ kind: 'loaded', model: name, bytes, ms })
+      this.#noteChange()
+    } catch (thrown) {
+      this.#loading.delete(replica)
+      if (thrown instanceof ThreadDied) throw this.bury(replica, thrown)
+      this.#members.delete(replica)
+      replica.discard()
+      // Nobody else can serve what waits, and the next thread would fail alike.
+      if (this.#members.size === 0) this.#options.onLost(thrown as TroupeError)
+      throw thrown
+    }
+  }
+
+  #noteChange(): void {
+    for (const tell of this.#waiters.splice(0)) tell()
+    this.#options.onChange()
+  }
+}
