@@ -13,7 +13,7 @@ import { checkChildName, childAddress, keyOf, type Address } from './address.js'
 import { unpack } from './codec.js'
 import type { Definition } from './definition.js'
 import type { Runnable } from './dispatcher.js'
-import type { CancelReason, Envelope } from './envelope.js'
+import { isOpen, type CancelReason, type Envelope } from './envelope.js'
 import { Handlers } from './handlers.js'
 import { CELL_SLICE, DRAIN_MS } from './limits.js'
 import { Charted } from './charted.js'
@@ -46,7 +46,8 @@ export interface Behaviour {
   takesAside(envelope: Envelope): boolean
   /** Whom its handlers wait for, while all other mail waits for them. */
   awaits(): Iterable<Asked>
-  cancel(envelope: Envelope, reason: CancelReason): void
+  /** Calls off what handles the envelope; false when nothing does, since nobody has begun with it. */
+  cancel(envelope: Envelope, reason: CancelReason): boolean | void
   /** The ask is settled: it is no longer owed an answer. */
   forget(ask: number): void
   /** Calls off all that runs, and resolves when it has settled. */
@@ -71,7 +72,7 @@ export class Cell implements Runnable {
   readonly mailbox: Mailbox<Envelope>
   readonly behaviour: Behaviour
   #phase: Phase = 'starting'
-  #held = false
+  #held = 0
   #children: Map<string, Cell> | undefined
   #watchers: Set<(ending: ActorEnding) => void> | undefined
   #watching: Set<() => void> | undefined
@@ -102,7 +103,7 @@ export class Cell implements Runnable {
   }
   /** Whether it may leave memory: no mail, nothing open, no children. */
   get restful(): boolean {
-    return this.#phase === 'active' && !this.#held && this.mailbox.count + this.mailbox.waiting === 0 && (this.#children?.size ?? 0) === 0 && this.behaviour.restful && !this.parts.topics.has(this.address)
+    return this.#phase === 'active' && this.#held === 0 && this.mailbox.count + this.mailbox.waiting === 0 && (this.#children?.size ?? 0) === 0 && this.behaviour.restful && !this.parts.topics.has(this.address)
   }
   get children(): readonly Cell[] {
     return this.#children === undefined ? [] : [...this.#children.values()]
@@ -131,7 +132,7 @@ export class Cell implements Runnable {
   accept(envelope: Envelope): 'accepted' | 'full' | TroupeError {
     if (this.#phase === 'stopping' || this.#phase === 'ended') return this.parts.endings.dead(envelope, 'stopped')
     if (this.resident !== undefined) this.resident.keyed.touch(this.resident)
-    if (!this.behaviour.free && this.behaviour.takesAside(envelope)) return 'accepted'
+    if (this.behaviour.working && this.behaviour.takesAside(envelope)) return 'accepted'
     const offer = this.mailbox.offer(envelope)
     if (offer.kind === 'full') return this.#full(envelope)
     if (!this.queued) this.wake()
@@ -166,11 +167,10 @@ export class Cell implements Runnable {
 
   /** Nobody wants the outcome: a queued envelope costs nothing any more, a running one is told. */
   cancel(envelope: Envelope, reason: CancelReason): void {
-    if (envelope.ending !== 'waiting' && envelope.ending !== 'deferred') return
-    const queued = envelope.ending === 'deferred'
-    if (queued) this.mailbox.pick((item) => item === envelope)
-    this.parts.inspection.ended(envelope, 'cancelled', reason)
-    if (!queued) this.behaviour.cancel(envelope, reason)
+    if (!isOpen(envelope)) return
+    if (envelope.ending === 'deferred') this.mailbox.pick((item) => item === envelope)
+    if (!this.behaviour.cancel(envelope, reason) && reason === 'deadline') this.parts.endings.dead(envelope, 'expired')
+    else this.parts.inspection.ended(envelope, 'cancelled', reason)
   }
 
   forget(ask: number): void {
@@ -188,26 +188,26 @@ export class Cell implements Runnable {
   // ── turns ─────────────────────────────────────────────────────────────────────────────────────
 
   get more(): boolean {
-    return this.#phase === 'active' && !this.#held && (this.behaviour.hasWork || (this.mailbox.hasMail && this.behaviour.free))
+    return this.#phase === 'active' && this.#held === 0 && (this.behaviour.hasWork || (this.mailbox.hasMail && this.behaviour.free))
   }
 
   wake(): void {
     if (!this.queued && this.more) this.parts.dispatcher.ready(this)
   }
 
-  turn(): number {
-    let done = 0
-    while (done < CELL_SLICE && this.more) {
-      done++
-      if (this.behaviour.work()) continue
-      const envelope = this.mailbox.take()
-      if (envelope !== undefined) this.#receive(envelope)
+  turn(): void {
+    const { dispatcher } = this.parts
+    for (let done = 0; done < CELL_SLICE && this.more; done++) {
+      if (!this.behaviour.work()) {
+        const envelope = this.mailbox.take()
+        if (envelope !== undefined) this.#receive(envelope)
+      }
+      if (dispatcher.tired()) return
     }
-    return done
   }
 
   #receive(envelope: Envelope): void {
-    if (envelope.ending === 'cancelled') return
+    if (!isOpen(envelope)) return
     if (envelope.deadline !== 0 && envelope.deadline <= this.parts.clock.now()) {
       this.parts.endings.dead(envelope, 'expired')
       return
@@ -232,12 +232,12 @@ export class Cell implements Runnable {
   /** Sends what a step sent, in order, then calls `then`; mail waits meanwhile. */
   release(outbox: Outbox, then: () => unknown): void {
     const left = outbox.release(this, this.parts, () => {
-      this.#held = false
+      this.#held--
       then()
       this.wake()
     })
     if (left) then()
-    else this.#held = true
+    else this.#held++
   }
 
   // ── failure ───────────────────────────────────────────────────────────────────────────────────
@@ -245,17 +245,17 @@ export class Cell implements Runnable {
   /** Handling the envelope, or something within, has failed: retries or buries it, then supervision decides. */
   fail(envelope: Envelope | undefined, error: unknown): void {
     if (this.#phase === 'stopping' || this.#phase === 'ended') {
-      if (envelope !== undefined) this.parts.endings.dead(envelope, 'failed', error)
+      if (envelope !== undefined && isOpen(envelope)) this.parts.endings.dead(envelope, 'failed', error)
       return
     }
     const decision = this.#decide(error)
     const retries = this.definition.options.retries ?? 0
     const again = decision.kind === 'resume' || decision.kind === 'restart'
-    if (envelope !== undefined && again && envelope.tries < retries && envelope.ending !== 'cancelled') {
+    if (envelope !== undefined && again && envelope.tries < retries && isOpen(envelope)) {
       envelope.tries++
       this.mailbox.putBack(envelope)
       this.parts.inspection.retried(envelope)
-    } else if (envelope !== undefined && envelope.ending !== 'cancelled') this.parts.endings.dead(envelope, 'failed', error)
+    } else if (envelope !== undefined && isOpen(envelope)) this.parts.endings.dead(envelope, 'failed', error)
     switch (decision.kind) {
       case 'resume':
         return this.wake()
@@ -272,7 +272,7 @@ export class Cell implements Runnable {
     const policy = this.options.supervise ?? this.definition.options.supervise ?? NO_POLICY
     const { clock } = this.parts
     try {
-      return decide(policy, (this.#history ??= []), error, clock.now(), clock.random())
+      return decide(policy, (this.#history ??= []), error, clock.now(), clock.random(), this.#phase !== 'starting')
     } catch {
       // A policy that fails decides nothing; ending the actor is the one choice that cannot loop.
       return { kind: 'stop' }
@@ -289,8 +289,9 @@ export class Cell implements Runnable {
 
   #suspend(error: unknown): void {
     if (this.#phase === 'stopping' || this.#phase === 'ended') return
-    this.#phase = 'suspended'
     this.#pause?.cancel()
+    if (this.#phase === 'suspended') return
+    this.#phase = 'suspended'
     for (const child of this.children.toReversed()) void child.stop({ kind: 'stopped' })
     this.behaviour.dispose('failed', error)
     this.mailbox.retry()
@@ -316,6 +317,7 @@ export class Cell implements Runnable {
 
   /** Starts a child. Throws `InvalidDefinition` for a bad name or one that is taken. */
   startChild(name: string, definition: Definition, options: Omit<CellOptions, 'parent'>): Cell {
+    if (this.#phase === 'stopping' || this.#phase === 'ended') throw new TroupeError('Cancelled', `${this.address} is stopping, so it starts no child`, 'see me.signal', { reason: 'actor-stopped' })
     const child = new Cell(childAddress(this.address, checkChildName(name)), definition, this.parts, { ...options, parent: this })
     this.parts.router.add(child)
     this.#children ??= new Map()
@@ -325,7 +327,7 @@ export class Cell implements Runnable {
   }
 
   removeChild(child: Cell): void {
-    for (const [name, cell] of this.#children ?? []) if (cell === child) this.#children?.delete(name)
+    this.#children?.delete(child.address.slice(this.address.length + 1))
     if (this.#children?.size === 0) this.#children = undefined
   }
 
@@ -387,7 +389,7 @@ export class Cell implements Runnable {
     this.#watching = undefined
     this.parts.topics.forget(this.address)
     this.options.parent?.removeChild(this)
-    for (const envelope of this.mailbox.drain()) if (envelope.ending !== 'cancelled') this.parts.endings.dead(envelope, 'stopped')
+    for (const envelope of this.mailbox.drain()) if (isOpen(envelope)) this.parts.endings.dead(envelope, 'stopped')
     this.options.childOf?.chart.childEnded(this.options.childOf.id, this, ending)
     const watchers = this.#watchers
     this.#watchers = undefined

@@ -27,10 +27,11 @@ interface Kept {
 export class DeadLetters {
   readonly #kept = new Map<number, Kept>()
   readonly #counts = new Map<DeadReason, number>()
-  readonly #resend: (to: Address, message: Message, cause: number) => Promise<void>
+  readonly #replaying = new Set<number>()
+  readonly #resend: (to: Address, message: Message) => Promise<void>
   #bytes = 0
 
-  constructor(resend: (to: Address, message: Message, cause: number) => Promise<void>) {
+  constructor(resend: (to: Address, message: Message) => Promise<void>) {
     this.#resend = resend
   }
 
@@ -57,13 +58,18 @@ export class DeadLetters {
     return Object.fromEntries(this.#counts)
   }
 
-  /** Sends a kept message again to where it was going, and forgets it once it was accepted. False when it is not kept. */
+  /** Sends a kept message again to where it was going, and forgets it once it was accepted. False when it is not kept, or under way. */
   async replay(id: number): Promise<boolean> {
     const kept = this.#kept.get(id)
-    if (kept === undefined) return false
-    await this.#resend(kept.envelope.to, unpack(kept.body) as Message, id)
-    this.#drop(id)
-    return true
+    if (kept === undefined || this.#replaying.has(id)) return false
+    this.#replaying.add(id)
+    try {
+      await this.#resend(kept.envelope.to, unpack(kept.body) as Message)
+      this.#drop(id)
+      return true
+    } finally {
+      this.#replaying.delete(id)
+    }
   }
 
   #drop(id: number): void {

@@ -15,8 +15,8 @@ import { SLICE_MS, SLICE_STEPS } from './limits.js'
 export interface Runnable {
   /** Whether it stands in the queue: the dispatcher's own note. */
   queued: boolean
-  /** Does a fair share of its work; returns how much, and is queued again if `more`. */
-  turn(): number
+  /** Does a fair share of its work, and stops where the dispatcher is `tired`; it is queued again if there is `more`. */
+  turn(): void
   readonly more: boolean
 }
 
@@ -38,7 +38,11 @@ export class Dispatcher {
   #waiting: Waiting = 'nothing'
   #turnBegan: number
   #steps = 0
-  #starts = 0
+  /** Looking at the clock costs more than a quick message does: so many envelopes pass between two looks. */
+  #stride = 1
+  #untilLook = 1
+  #lookedAt = 0
+  #spent = false
   readonly #clock: Clock
   #onIdle: (() => void) | undefined
   #breath: Breath | undefined
@@ -63,6 +67,19 @@ export class Dispatcher {
     return this.#breath.promise
   }
 
+  /** The same for work that is in no cell's turn, such as a stream's chunks; to be asked for each. */
+  breathe(): Promise<void> | undefined {
+    if (!this.tired()) return undefined
+    this.#breath ??= breath()
+    if (this.#waiting === 'nothing') this.#afterTurn()
+    return this.#breath.promise
+  }
+
+  /** Whether the budget of this turn of the event loop is spent; to be asked once for each envelope. */
+  tired(): boolean {
+    return --this.#untilLook <= 0 ? this.#look() : this.#spent
+  }
+
   /** The cell has work: it gets its turn soon. */
   ready(cell: Runnable): void {
     if (cell.queued) return
@@ -82,8 +99,7 @@ export class Dispatcher {
   }
 
   #start(): void {
-    // Looking at the clock costs more than a message does, so only every sixteenth start looks.
-    if ((++this.#starts & 15) === 0 && this.#spent()) this.#afterTurn()
+    if (this.#spent) this.#afterTurn()
     else {
       this.#waiting = 'microtask'
       queueMicrotask(this.#run)
@@ -96,8 +112,9 @@ export class Dispatcher {
   }
 
   readonly #newTurn = (): void => {
-    this.#turnBegan = this.#clock.elapsed()
+    this.#turnBegan = this.#lookedAt = this.#clock.elapsed()
     this.#steps = 0
+    this.#spent = false
     this.#breath?.resolve()
     this.#breath = undefined
     this.#run()
@@ -108,34 +125,47 @@ export class Dispatcher {
     try {
       this.#serve()
     } finally {
-      // Only a bug lands here still running; the other cells must not pay for it.
-      if (this.#waiting === 'running') this.#afterTurn()
+      // Only a bug lands here still running; the other cells must not pay for it, nor the cell with the bug.
+      if (this.#waiting === 'running') {
+        const cell = this.#ready[this.#head - 1]
+        if (cell !== undefined) this.#requeue(cell)
+        this.#afterTurn()
+      }
     }
   }
 
   #serve(): void {
-    let visits = 0
     while (this.#head < this.#ready.length) {
+      if (this.#spent) return this.#afterTurn()
       const cell = this.#ready[this.#head++] as Runnable
-      this.#steps += cell.turn() + 1
-      cell.queued = false
-      if (cell.more) {
-        cell.queued = true
-        this.#ready.push(cell)
-      }
+      // A visit counts too, and so do its envelopes, each by itself.
+      this.tired()
+      cell.turn()
+      this.#requeue(cell)
       if (this.#head > 1_024) {
         this.#ready.splice(0, this.#head)
         this.#head = 0
       }
-      if ((++visits & 7) === 0 && this.#head < this.#ready.length && this.#spent()) return this.#afterTurn()
     }
     this.#ready.length = 0
     this.#head = 0
+    if (this.#breath !== undefined) return this.#afterTurn()
     this.#waiting = 'nothing'
     this.#onIdle?.()
   }
 
-  #spent(): boolean {
-    return this.#steps > SLICE_STEPS || this.#clock.elapsed() - this.#turnBegan > SLICE_MS
+  #requeue(cell: Runnable): void {
+    cell.queued = cell.more
+    if (cell.queued) this.#ready.push(cell)
+  }
+
+  /** Every sixteenth envelope while they are quick, every one when they are slow. */
+  #look(): boolean {
+    const now = this.#clock.elapsed()
+    this.#steps += this.#stride
+    this.#stride = now - this.#lookedAt > SLICE_MS / 4 ? 1 : Math.min(16, this.#stride * 2)
+    this.#untilLook = this.#stride
+    this.#lookedAt = now
+    return (this.#spent = this.#steps > SLICE_STEPS || now - this.#turnBegan > SLICE_MS)
   }
 }

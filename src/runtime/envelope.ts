@@ -64,4 +64,7 @@ export class Envelope implements Stamp {
   }
 }
 
+/** Whether what becomes of it is still to be decided. */
+export const isOpen = ({ ending }: Envelope): boolean => ending === 'waiting' || ending === 'deferred'
+
 export const returnAddress = (envelope: Envelope): ReturnAddress => ({ address: envelope.from, ask: envelope.correlation })

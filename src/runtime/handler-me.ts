@@ -9,7 +9,7 @@ import { findCycle } from './ask-cycle.js'
 import type { Cell } from './cell.js'
 import type { Definition } from './definition.js'
 import type { Inference, InferOptions } from './effects.js'
-import type { CancelReason, Envelope, PriorityName } from './envelope.js'
+import { isOpen, type CancelReason, type Envelope, type PriorityName } from './envelope.js'
 import type { Handlers } from './handlers.js'
 import { runInference } from './inference.js'
 import type { Me } from './me.js'
@@ -38,6 +38,8 @@ export class HandlerMe implements Sender, Asker {
   /** What to do on a cancel: waits of this handler that are to end. */
   #waits: Set<(error: TroupeError) => void> | undefined
   #awaited: Awaited | undefined
+  /** What was sent before an await and has not left yet. */
+  #leaving: Promise<void> | undefined
 
   constructor(cell: Cell, handlers: Handlers, envelope: Envelope | undefined) {
     this.#cell = cell
@@ -48,8 +50,14 @@ export class HandlerMe implements Sender, Asker {
   begin(envelope: Envelope): void {
     this.handling = envelope
     this.#active = true
-    if (this.#cancelled === undefined) return
-    this.#cancelled = this.#abort = undefined
+  }
+
+  /** Whether it keeps nothing of the handler that has ended, so that it may serve the next. */
+  get reusable(): boolean {
+    return this.#abort === undefined && this.#cancelled === undefined && this.#leaving === undefined && (this.#asks?.size ?? 0) === 0 && (this.#waits?.size ?? 0) === 0
+  }
+  get cancelReason(): CancelReason | undefined {
+    return this.#cancelled
   }
 
   get id(): Address {
@@ -109,7 +117,16 @@ export class HandlerMe implements Sender, Asker {
 
   #send(envelopes: readonly Envelope[]): void {
     const outbox = this.#active ? (this.#outbox ??= new Outbox()) : new Outbox()
-    for (const envelope of envelopes) outbox.add(envelope)
+    let full: unknown
+    for (const envelope of envelopes) {
+      try {
+        outbox.add(envelope)
+      } catch (error) {
+        full = error
+        this.#cell.parts.endings.dead(envelope, 'overloaded')
+      }
+    }
+    if (full !== undefined) throw full
     // After its end a handler has no step to commit with: what a left-over callback sends leaves at once.
     if (!this.#active) outbox.release(this.#cell, this.#cell.parts, () => {})
   }
@@ -153,11 +170,13 @@ export class HandlerMe implements Sender, Asker {
   }
 
   #waitFor(type: string, { timeout }: { readonly timeout?: Duration }): Promise<Message> {
-    const { mailbox, parts } = this.#cell
-    const waiting = mailbox.pick((envelope) => envelope.type === type && envelope.ending !== 'cancelled')
-    if (waiting !== undefined) {
-      parts.endings.handled(waiting)
-      return Promise.resolve(this.#cell.open(waiting))
+    const { mailbox, parts, definition } = this.#cell
+    if (definition.protocol.specs[type]?.kind !== 'event') throw new TroupeError('InvalidDefinition', `${type} is no event of ${this.address}`, "wait for an event of the actor's own protocol")
+    for (;;) {
+      const waiting = mailbox.pick((envelope) => envelope.type === type && isOpen(envelope))
+      if (waiting === undefined) break
+      const message = this.#openAside(waiting)
+      if (message !== undefined) return Promise.resolve(message)
     }
     if (this.#awaited !== undefined) throw new TroupeError('InvalidDefinition', `a handler of ${this.address} waits for ${this.#awaited.type} already`, 'wait for one event at a time')
     return this.#wait<Message>((resolve, reject) => {
@@ -174,10 +193,22 @@ export class HandlerMe implements Sender, Asker {
   takesAside(envelope: Envelope): boolean {
     const awaited = this.#awaited
     if (awaited?.type !== envelope.type) return false
-    const message = this.#cell.open(envelope)
-    this.#cell.parts.endings.handled(envelope)
-    awaited.resolve(message)
+    const message = this.#openAside(envelope)
+    if (message !== undefined) awaited.resolve(message)
     return true
+  }
+
+  /** The message of an envelope that its handler takes past the mailbox; nothing when an interceptor refuses it. */
+  #openAside(envelope: Envelope): Message | undefined {
+    const { endings } = this.#cell.parts
+    try {
+      const message = this.#cell.open(envelope)
+      endings.handled(envelope)
+      return message
+    } catch (error) {
+      endings.dead(envelope, 'refused', error)
+      return undefined
+    }
   }
 
   spawn<S extends Specs>(name: string, definition: Definition<S>, options: SpawnOptions = {}): Ref<S> {
@@ -190,8 +221,15 @@ export class HandlerMe implements Sender, Asker {
     const cell = this.#cell
     const told = (ending: ActorEnding): void => parts.post.notify(cell, message(ending))
     const other = parts.router.cell(ref.address)
-    if (other === undefined) told({ kind: 'no-such-actor' })
-    else cell.watchOther(other, told)
+    if (other === undefined) return told({ kind: 'no-such-actor' })
+    cell.watchOther(other, (ending) => {
+      try {
+        told(ending)
+      } catch (error) {
+        // A message that cannot be made of an ending is the fault of who watches, not of who has ended.
+        cell.fail(undefined, error)
+      }
+    })
   }
 
   subscribe(pattern: string): void {
@@ -219,9 +257,10 @@ export class HandlerMe implements Sender, Asker {
   opened(ask: OpenAsk): void {
     this.#asks ??= new Set()
     this.#asks.add(ask)
+    this.#handlers.pending++
   }
   closed(ask: OpenAsk): void {
-    this.#asks?.delete(ask)
+    if (this.#asks?.delete(ask) === true) this.#handlers.pending--
   }
 
   // ── its end ───────────────────────────────────────────────────────────────────────────────────
@@ -236,7 +275,7 @@ export class HandlerMe implements Sender, Asker {
 
   /** The handler has failed or was left behind: what it sent since its last segment is dropped, its asks are called off. */
   abandon(reason: CancelReason): void {
-    this.finish()
+    this.finish()?.drop(this.#cell.parts.endings)
     this.cancel(reason)
   }
 
@@ -255,8 +294,15 @@ export class HandlerMe implements Sender, Asker {
   /** Lets go what was sent so far; a promise when receivers must make room first. */
   #segment(): Promise<void> | undefined {
     const outbox = this.#outbox
+    if (outbox === undefined) return this.#leaving
     this.#outbox = undefined
-    return outbox === undefined ? undefined : new Promise((resolve) => this.#cell.release(outbox, () => resolve()))
+    const release = (): Promise<void> => new Promise((resolve) => this.#cell.release(outbox, () => resolve()))
+    const leaving = this.#leaving === undefined ? release() : this.#leaving.then(release)
+    this.#leaving = leaving
+    void leaving.then(() => {
+      if (this.#leaving === leaving) this.#leaving = undefined
+    })
+    return leaving
   }
 
   #afterSegment<T>(effect: () => Promise<T>): Promise<T> {
@@ -279,12 +325,14 @@ export class HandlerMe implements Sender, Asker {
     return new Promise<T>((resolve, reject) => {
       const waits = (this.#waits ??= new Set())
       const settle = <V>(then: (value: V) => void) => (value: V): void => {
-        waits.delete(fail)
+        if (!waits.delete(fail)) return
+        this.#handlers.pending--
         end()
         then(value)
       }
       const fail = settle<TroupeError>(reject)
       waits.add(fail)
+      this.#handlers.pending++
       const end = begin(settle<T>(resolve), fail)
     })
   }

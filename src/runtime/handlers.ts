@@ -2,13 +2,14 @@
  * Plain handlers as a cell's behaviour.
  * Owns: which handlers run, and what each holds (`me`). Does not own: mail, failure, life cycle; the cell does.
  */
+import { TroupeError } from '../ground/errors.js'
 import type { Behaviour, Cell } from './cell.js'
 import type { AnyHandlers } from './definition.js'
-import type { CancelReason, Envelope } from './envelope.js'
+import { isOpen, type CancelReason, type Envelope } from './envelope.js'
 import { HandlerMe } from './handler-me.js'
 import { isolate } from './isolate.js'
 import { check, type Message, type Spec } from './protocol.js'
-import type { Asked } from './replies.js'
+import { interrupted, type Asked } from './replies.js'
 import { flow } from './streams.js'
 
 type Handler = (message: Message, me: HandlerMe) => unknown
@@ -20,6 +21,8 @@ export class Handlers implements Behaviour {
   readonly #running = new Set<HandlerMe>()
   /** Serves one synchronous handler after another; one that turned out asynchronous keeps its own. */
   #spare: HandlerMe | undefined
+  /** Asks and waits that handlers have begun: one may outlast the handler that did not await it. */
+  pending = 0
   #onSettled: (() => void) | undefined
 
   constructor(cell: Cell, handlers: AnyHandlers) {
@@ -37,7 +40,7 @@ export class Handlers implements Behaviour {
     return this.#running.size > 0
   }
   get restful(): boolean {
-    return this.#running.size === 0
+    return this.#running.size === 0 && this.pending === 0
   }
   /** Whether a handler keeps all others waiting while it awaits. */
   get exclusive(): boolean {
@@ -52,14 +55,30 @@ export class Handlers implements Behaviour {
       this.state = this.#handlers.state?.({ address, key })
       begun = this.#handlers.started?.(me as never)
     } catch (error) {
+      me.abandon('actor-failed')
       return this.#cell.fail(undefined, error)
     }
-    if (!isPromiseLike(begun)) return this.#commit(me, () => this.#cell.began())
+    if (!isPromiseLike(begun)) return this.#started(me)
     this.#running.add(me)
     begun.then(
-      () => this.#running.delete(me) && this.#commit(me, () => this.#cell.began()),
-      (error: unknown) => this.#running.delete(me) && this.#cell.fail(undefined, error),
+      () => {
+        if (this.#running.delete(me)) this.#started(me)
+        this.#settled()
+      },
+      (error: unknown) => {
+        if (this.#running.delete(me)) {
+          me.abandon('actor-failed')
+          this.#cell.fail(undefined, error)
+        }
+        this.#settled()
+      },
     )
+  }
+
+  #started(me: HandlerMe): void {
+    const stopAfter = me.stopAfter
+    this.#commit(me, () => this.#cell.began())
+    if (stopAfter) void this.#cell.stop({ kind: 'stopped' })
   }
 
   takes(type: string): 'now' | 'never' {
@@ -69,7 +88,7 @@ export class Handlers implements Behaviour {
   handle(envelope: Envelope): void {
     const cell = this.#cell
     const spec = cell.definition.protocol.specs[envelope.type] as Spec
-    const me = this.#spare ?? new HandlerMe(cell, this, undefined)
+    const me = this.#spare?.reusable === true ? this.#spare : new HandlerMe(cell, this, undefined)
     me.begin(envelope)
     this.#spare = me
     let message: Message
@@ -144,8 +163,11 @@ export class Handlers implements Behaviour {
   }
 
   #failed(me: HandlerMe, envelope: Envelope, error: unknown): void {
+    const reason = me.cancelReason
     me.abandon('actor-failed')
-    this.#cell.fail(envelope, error)
+    // Who was called off and says so has not failed.
+    if (reason === undefined || !isCancellation(error)) return this.#cell.fail(envelope, error)
+    if (isOpen(envelope)) this.#cell.parts.endings.cancelled(envelope, reason)
   }
 
   #settled(): void {
@@ -168,8 +190,13 @@ export class Handlers implements Behaviour {
     return false
   }
 
-  cancel(envelope: Envelope, reason: CancelReason): void {
-    for (const me of this.#running) if (me.handling === envelope) me.cancel(reason)
+  cancel(envelope: Envelope, reason: CancelReason): boolean {
+    for (const me of this.#running) {
+      if (me.handling !== envelope) continue
+      me.cancel(reason)
+      return true
+    }
+    return false
   }
 
   forget(): void {
@@ -178,12 +205,22 @@ export class Handlers implements Behaviour {
 
   quit(reason: CancelReason): Promise<void> | undefined {
     if (this.#running.size === 0) return undefined
-    for (const me of this.#running) me.cancel(reason)
+    for (const me of this.#running) {
+      this.#interrupt(me.handling, 'the actor stopped')
+      me.cancel(reason)
+    }
     return new Promise((resolve) => {
       this.#onSettled = () => {
         if (this.#running.size === 0) resolve()
       }
     })
+  }
+
+  /** A stream that breaks off says so, and its producer need not wait for its reader any more. */
+  #interrupt(envelope: Envelope | undefined, why: string, cause?: unknown): void {
+    if (envelope === undefined) return
+    const { replies } = this.#cell.parts
+    if (replies.get(envelope.correlation)?.channel !== undefined) replies.fail(envelope.correlation, interrupted(envelope, why, cause))
   }
 
   dispose(why: 'failed' | 'stopped', error?: unknown): void {
@@ -192,7 +229,8 @@ export class Handlers implements Behaviour {
     for (const me of left) {
       me.abandon(why === 'failed' ? 'actor-failed' : 'actor-stopped')
       const envelope = me.handling
-      if (envelope !== undefined && envelope.ending !== 'cancelled') this.#cell.parts.endings.dead(envelope, why, error)
+      this.#interrupt(envelope, why === 'failed' ? 'the actor restarts' : 'the actor stopped', error)
+      if (envelope !== undefined && isOpen(envelope)) this.#cell.parts.endings.dead(envelope, why, error)
     }
     this.#spare = undefined
     const me = new HandlerMe(this.#cell, this, undefined)
@@ -204,6 +242,14 @@ export class Handlers implements Behaviour {
     const outbox = me.finish()
     if (outbox !== undefined) this.#cell.release(outbox, () => {})
   }
+}
+
+/** Whether what a handler threw is the news that it was called off, or was caused by that. */
+function isCancellation(error: unknown): boolean {
+  for (let at = error, depth = 0; at instanceof Error && depth < 10; at = at.cause, depth++) {
+    if (at.name === 'AbortError' || (at instanceof TroupeError && (at.code === 'Cancelled' || at.code === 'DeadlineExceeded' || at.code === 'Interrupted'))) return true
+  }
+  return false
 }
 
 export const isPromiseLike = (value: unknown): value is PromiseLike<unknown> => typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'

@@ -1,9 +1,11 @@
 /** What an actor sent while it handled one envelope: released in order when that step commits. */
 import { TroupeError } from '../ground/errors.js'
 import type { Cell } from './cell.js'
-import type { Envelope } from './envelope.js'
+import type { Endings } from './endings.js'
+import type { DeadReason, Envelope } from './envelope.js'
 import { OUTBOX_BYTES_MAX, OUTBOX_COUNT_MAX, SEND_TIMEOUT_MS } from './limits.js'
 import type { Parts } from './parts.js'
+import type { Router } from './router.js'
 
 export class Outbox {
   readonly #envelopes: Envelope[] = []
@@ -13,13 +15,20 @@ export class Outbox {
     return this.#envelopes.length === 0
   }
 
-  /** Throws `Overloaded` beyond 10,000 envelopes or 64 MiB. */
+  /** Throws `Overloaded` beyond 10,000 envelopes or 64 MiB, and keeps what it has. */
   add(envelope: Envelope): void {
-    this.#bytes += envelope.body.length
-    if (this.#envelopes.length >= OUTBOX_COUNT_MAX || this.#bytes > OUTBOX_BYTES_MAX) {
+    const bytes = this.#bytes + envelope.body.length
+    if (this.#envelopes.length >= OUTBOX_COUNT_MAX || bytes > OUTBOX_BYTES_MAX) {
       throw new TroupeError('Overloaded', `one handler sent more than ${OUTBOX_COUNT_MAX} messages or ${OUTBOX_BYTES_MAX} bytes`, 'send in portions, with an await of a reply between them', { retryAfterMs: 0 })
     }
+    this.#bytes = bytes
     this.#envelopes.push(envelope)
+  }
+
+  /** Its step failed: what was to leave never does. */
+  drop(endings: Endings): void {
+    for (const envelope of this.#envelopes) endings.cancelled(envelope, 'actor-failed')
+    this.#envelopes.length = this.#bytes = 0
   }
 
   /**
@@ -33,10 +42,11 @@ export class Outbox {
     const next = (): boolean => {
       while (at < envelopes.length) {
         const envelope = envelopes[at] as Envelope
-        const cell = parts.router.cell(envelope.to)
-        if (cell === undefined) endings.dead(envelope, 'no-such-actor')
+        const cell = receiver(parts.router, envelope)
+        if (typeof cell === 'string') endings.dead(envelope, cell)
         else if (cell.accept(envelope) === 'full') {
-          const waits = cell.awaitRoom(envelope, resume)
+          // Only its own next turn could make room for what an actor tells itself, and that turn waits for this outbox.
+          const waits = cell === sender ? undefined : cell.awaitRoom(envelope, resume)
           if (waits !== undefined) {
             expiry ??= clock.timer(sender.definition.options.sendTimeoutMs ?? SEND_TIMEOUT_MS, () => {
               cell.leave(waits)
@@ -61,5 +71,14 @@ export class Outbox {
       if (next()) then()
     }
     return next()
+  }
+}
+
+/** The cell that an envelope is for, or why there is none: a keyed actor may have no room to wake in. */
+function receiver(router: Router, { to }: Envelope): Cell | DeadReason {
+  try {
+    return router.cell(to) ?? 'no-such-actor'
+  } catch {
+    return 'overloaded'
   }
 }

@@ -67,7 +67,9 @@ export class Post {
       if (target === undefined) throw this.#nobody(ref.address, message, OUTSIDER)
       const picked = target.pick(message)
       if (isSingle(picked)) return this.#tellOne(picked, message, options)
-      return Promise.all(picked.map((cell) => this.#tellOne(cell, message, options))).then(noop)
+      const told = Promise.all(picked.map((cell) => this.#tellOne(cell, message, options))).then(noop)
+      told.catch(noop)
+      return told
     } catch (error) {
       return refusal(error)
     }
@@ -113,17 +115,38 @@ export class Post {
     // Telling nobody is no fault of the sender: the message becomes a dead letter when the outbox leaves.
     if (target === undefined) return [this.#envelope(ref.address, message, false, sender, priority ?? 'normal', 0)]
     const picked = target.pick(message)
-    const cells = isSingle(picked) ? [picked] : picked
-    return cells.map((cell) => this.stamp(cell, message, 'event', sender, priority))
+    if (isSingle(picked)) return [this.stamp(picked, message, 'event', sender, priority)]
+    return this.#each(picked, (cell) => this.stamp(cell, message, 'event', sender, priority))
   }
 
-  /** One envelope for each subscriber of a topic; a subscriber that does not take the message is told so by a dead letter. */
+  /** One envelope for each subscriber of a topic; a subscriber that does not take the message gets it as a dead letter. */
   toPublish(sender: Sender, topic: string, message: Message): readonly Envelope[] {
     const { topics, router } = this.#parts
-    return [...topics.match(topic)].flatMap((address) => {
-      const cell = router.cell(address)
-      return cell === undefined ? [] : [this.stamp(cell, message, 'any', sender)]
+    return this.#each([...topics.match(topic)], (address) => {
+      try {
+        const cell = router.cell(address)
+        return cell === undefined ? undefined : this.stamp(cell, message, 'any', sender)
+      } catch (error) {
+        // One that refuses the message, or cannot be woken, must not keep it from the others.
+        this.bury(address, message, sender, 'refused', error)
+        return undefined
+      }
     })
+  }
+
+  /** Makes an envelope for each of many; when one cannot be made, those made before are called off. */
+  #each<T>(many: readonly T[], make: (one: T) => Envelope | undefined): readonly Envelope[] {
+    const made: Envelope[] = []
+    try {
+      for (const one of many) {
+        const envelope = make(one)
+        if (envelope !== undefined) made.push(envelope)
+      }
+    } catch (error) {
+      for (const envelope of made) this.#parts.endings.cancelled(envelope, 'caller')
+      throw error
+    }
+    return made
   }
 
   /** A message of an actor to itself, about the end of another. */
@@ -135,6 +158,7 @@ export class Post {
 
   /** A dead letter tried again; nobody waits for its answer any more. */
   async resend(ref: Ref, message: Message): Promise<void> {
+    if (this.closed) throw cancelled(message.type, ref.address, 'shutting-down')
     const picked = this.#parts.router.find(ref)?.pick(message)
     if (picked === undefined) throw new TroupeError('NoSuchActor', `no actor at ${ref.address} for ${message.type}`, 'spawn it first, then replay', { address: ref.address })
     for (const cell of isSingle(picked) ? [picked] : picked) {
@@ -145,12 +169,19 @@ export class Post {
     }
   }
 
-  /** Publishes from outside. */
-  async publish(topic: string, message: Message): Promise<void> {
+  /** Publishes from outside; nobody needs to await it. */
+  publish(topic: string, message: Message): Promise<void> {
+    const published = this.#publish(topic, message)
+    published.catch(noop)
+    return published
+  }
+
+  async #publish(topic: string, message: Message): Promise<void> {
     if (this.closed) throw cancelled(message.type, topic, 'shutting-down')
     const settled = this.toPublish(OUTSIDER, topic, message).map(async (envelope) => {
-      const cell = this.#parts.router.cell(envelope.to)
-      if (cell?.accept(envelope) === 'full') await this.#awaitRoom(cell, envelope, undefined)
+      const cell = this.#parts.router.awake(envelope.to)
+      if (cell === undefined) throw this.#parts.endings.dead(envelope, 'no-such-actor')
+      if (cell.accept(envelope) === 'full') await this.#awaitRoom(cell, envelope, undefined)
     })
     await Promise.all(settled)
   }
@@ -175,6 +206,7 @@ export class Post {
     const race = new AbortController()
     const stop = (): void => race.abort('caller')
     options.signal?.addEventListener('abort', stop, { once: true })
+    if (options.signal?.aborted === true) stop()
     try {
       return await Promise.any(cells.map((cell) => this.#askOne(cell, message, { ...options, signal: race.signal }, sender)))
     } catch (error) {
@@ -187,12 +219,14 @@ export class Post {
 
   /** Opens a stream; its channel is the reader's end. */
   stream(ref: Ref, message: Message, options: AskOptions = NO_OPTIONS, sender: Sender = OUTSIDER): AsyncIterableIterator<unknown> {
-    const { replies, clock } = this.#parts
+    const { replies, clock, dispatcher } = this.#parts
     const patienceMs = patience(options)
+    const latest = sender.cause?.deadline || Infinity
     let ask: OpenAsk | undefined
     const channel = new Channel(
       () => ask !== undefined && replies.cancel(ask.envelope.id, 'reader-left'),
-      (waiting) => ask !== undefined && patienceMs !== Infinity && replies.extend(ask, waiting ? clock.now() + patienceMs : Infinity),
+      (waiting) => ask !== undefined && patienceMs !== Infinity && replies.extend(ask, Math.min(latest, waiting ? clock.now() + patienceMs : Infinity)),
+      () => dispatcher.breathe(),
     )
     try {
       const picked = this.#pick(ref, message, sender)
@@ -224,12 +258,32 @@ export class Post {
       return undefined
     }
     const ask: OpenAsk = { envelope, asked: cell, asker: sender.asker, deadline: until, resolve, reject, channel, release: undefined }
-    replies.open(ask)
+    try {
+      replies.open(ask)
+    } catch (error) {
+      endings.dead(envelope, 'overloaded')
+      throw error
+    }
     if (options.signal !== undefined && !this.#heed(ask, options.signal)) return ask
     const admission = cell.accept(envelope)
     // A refusal has told the asker already: every ending does.
-    if (admission === 'full' && cell.awaitRoom(envelope, (admitted) => void (admitted || endings.dead(envelope, 'stopped'))) === undefined) endings.dead(envelope, 'overloaded')
+    if (admission === 'full') this.#waitInLine(ask, cell)
     return ask
+  }
+
+  /** The ask waits for room; whatever settles it earlier takes it out of the line. */
+  #waitInLine(ask: OpenAsk, cell: Cell): void {
+    const { endings } = this.#parts
+    const { envelope, release } = ask
+    const waiter = cell.awaitRoom(envelope, (admitted) => {
+      ask.release = release
+      if (!admitted) endings.dead(envelope, 'stopped')
+    })
+    if (waiter === undefined) return void endings.dead(envelope, 'overloaded')
+    ask.release = () => {
+      cell.leave(waiter)
+      release?.()
+    }
   }
 
   /** Ties an ask to its caller's signal, and lets go of the signal when the ask is settled. False when it has fired already. */
@@ -250,8 +304,8 @@ export class Post {
   }
 
   /** A message that never had a mailbox becomes a dead letter. */
-  bury(to: Address, message: Message, sender: Sender, reason: DeadReason): TroupeError {
-    return this.#parts.endings.dead(this.#envelope(to, message, false, sender, 'normal', 0), reason)
+  bury(to: Address, message: Message, sender: Sender, reason: DeadReason, error?: unknown): TroupeError {
+    return this.#parts.endings.dead(this.#envelope(to, message, false, sender, 'normal', 0), reason, error)
   }
 }
 

@@ -5,7 +5,9 @@
  * Invariants:
  * R1. Every open ask is settled exactly once: by a reply, an error, its deadline, a cancel, or the troupe's stop.
  * R2. What arrives for a settled ask is late, and changes nothing.
- * R3. No timer per ask: one timer stands for the earliest deadline.
+ * R3. No timer per ask: one timer stands for the earliest deadline. While anything is open some timer stands, so that
+ *     the process lives to see its outcome. A look at the deadlines is a look at all, so it comes a millisecond later
+ *     for each SWEEP_ASKS_A_MS open asks at most, and never costs more than a small share of the time.
  */
 import { TroupeError } from '../ground/errors.js'
 import type { Clock, Timer } from '../ground/clock.js'
@@ -39,12 +41,21 @@ export interface OpenAsk {
   release: (() => void) | undefined
 }
 
+/** How many open asks a look at the deadlines may pass for each millisecond between two looks. */
+const SWEEP_ASKS_A_MS = 1_000
+
+/** For asks that wait for ever. */
+const FAR_MS = 2 ** 31 - 1
+
 export class Replies {
   readonly #open = new Map<number, OpenAsk>()
   readonly #clock: Clock
   #timer: Timer | undefined
   #timerAt = Infinity
   #resting = false
+  #sweptAt = -Infinity
+  /** Called, at most once a turn of the event loop, when nothing is open any more. */
+  onRest: (() => void) | undefined
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -65,7 +76,7 @@ export class Replies {
     }
     this.#open.set(ask.envelope.id, ask)
     ask.asker?.opened(ask)
-    if (ask.deadline < this.#timerAt) this.#watch(ask.deadline)
+    if (ask.deadline < this.#timerAt || this.#timer === undefined) this.#watch(ask.deadline)
   }
 
   /** Gives a stream's reader until `deadline` for its next chunk. */
@@ -120,7 +131,9 @@ export class Replies {
   #watch(deadline: number): void {
     this.#timer?.cancel()
     this.#timerAt = deadline
-    this.#timer = this.#clock.timer(Math.max(0, deadline - this.#clock.now()), () => this.#sweep())
+    const now = this.#clock.now()
+    const at = Math.max(now, deadline, this.#sweptAt + Math.floor(this.#open.size / SWEEP_ASKS_A_MS))
+    this.#timer = this.#clock.timer(Math.min(at - now, FAR_MS), () => this.#sweep())
   }
 
   /** With nothing open the timer must not keep the process alive; one look per turn, since askers come and go faster. */
@@ -133,6 +146,7 @@ export class Replies {
       this.#timer?.cancel()
       this.#timer = undefined
       this.#timerAt = Infinity
+      this.onRest?.()
     })
   }
 
@@ -140,12 +154,13 @@ export class Replies {
     this.#timer = undefined
     this.#timerAt = Infinity
     const now = this.#clock.now()
+    this.#sweptAt = now
     let next = Infinity
     for (const [id, ask] of this.#open) {
       if (ask.deadline <= now) this.cancel(id, 'deadline')
       else if (ask.deadline < next) next = ask.deadline
     }
-    if (next < this.#timerAt) this.#watch(next)
+    if (this.#open.size > 0 && (next < this.#timerAt || this.#timer === undefined)) this.#watch(next)
   }
 }
 
@@ -161,3 +176,6 @@ const SAYS: Readonly<Record<CancelReason, string>> = {
   'answered-elsewhere': 'another member of the pool answered first',
 }
 export const cancelled = (type: string, to: string, reason: CancelReason): TroupeError => new TroupeError('Cancelled', `${type} to ${to} was cancelled: ${SAYS[reason]}`, 'details.reason tells a wish from a shutdown', { reason })
+
+/** The producer of a stream is gone before its end: the reader is told, with what was sent still to read. */
+export const interrupted = ({ type, to, id }: Envelope, why: string, cause?: unknown): TroupeError => new TroupeError('Interrupted', `${type} of ${to} broke off: ${why}`, `ask again once it is back, or see troupe.why(${id})`, { id, address: to }, cause)

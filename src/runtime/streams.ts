@@ -12,15 +12,19 @@ type End = { readonly kind: 'ended' } | { readonly kind: 'failed'; readonly erro
 export class Channel implements AsyncIterableIterator<unknown> {
   readonly #chunks: unknown[] = []
   #end: End | undefined
-  #reader: { readonly resolve: (result: IteratorResult<unknown>) => void; readonly reject: (error: unknown) => void } | undefined
+  /** Those who asked for a chunk that is not there yet: one, unless the iterator is read by hand. */
+  readonly #readers: { readonly resolve: (result: IteratorResult<unknown>) => void; readonly reject: (error: unknown) => void }[] = []
   #producer: (() => void) | undefined
   readonly #onLeave: () => void
   readonly #onWait: (waiting: boolean) => void
+  /** A promise when the event loop is to have its turn before the next chunk. */
+  readonly breathe: () => Promise<void> | undefined
 
   /** `onLeave` is called once when the reader leaves early, `onWait` when it starts and stops waiting for a chunk. */
-  constructor(onLeave: () => void, onWait: (waiting: boolean) => void) {
+  constructor(onLeave: () => void, onWait: (waiting: boolean) => void, breathe: () => Promise<void> | undefined) {
     this.#onLeave = onLeave
     this.#onWait = onWait
+    this.breathe = breathe
   }
 
   /** Whether the producer may stop: the reader left, or the stream ended otherwise. */
@@ -32,10 +36,9 @@ export class Channel implements AsyncIterableIterator<unknown> {
   write(chunk: unknown): Promise<void> | undefined {
     if (this.#end !== undefined) return undefined
     const own = isolate(chunk)
-    const reader = this.#reader
+    const reader = this.#readers.shift()
     if (reader !== undefined) {
-      this.#reader = undefined
-      this.#onWait(false)
+      this.#onWait(this.#readers.length > 0)
       reader.resolve({ done: false, value: own })
       return undefined
     }
@@ -62,7 +65,7 @@ export class Channel implements AsyncIterableIterator<unknown> {
     }
     if (this.#end !== undefined) return this.#last(this.#end)
     return new Promise((resolve, reject) => {
-      this.#reader = { resolve, reject }
+      this.#readers.push({ resolve, reject })
       this.#onWait(true)
     })
   }
@@ -71,6 +74,8 @@ export class Channel implements AsyncIterableIterator<unknown> {
     const open = this.#end === undefined
     this.#chunks.length = 0
     this.#close({ kind: 'left' })
+    // Whatever end stood there: who has left is told no more of it.
+    this.#end = { kind: 'left' }
     if (open) this.#onLeave()
     return Promise.resolve({ done: true, value: undefined })
   }
@@ -83,11 +88,8 @@ export class Channel implements AsyncIterableIterator<unknown> {
     if (this.#end !== undefined) return
     this.#end = end
     this.#wakeProducer()
-    const reader = this.#reader
-    if (reader === undefined) return
-    this.#reader = undefined
-    this.#onWait(false)
-    this.#last(end).then(reader.resolve, reader.reject)
+    if (this.#readers.length > 0) this.#onWait(false)
+    for (const reader of this.#readers.splice(0)) this.#last(this.#end).then(reader.resolve, reader.reject)
   }
 
   #last(end: End): Promise<IteratorResult<unknown>> {
@@ -110,9 +112,15 @@ export async function flow(source: AsyncIterable<unknown> | Iterable<unknown>, c
   for (;;) {
     const result = await iterator.next()
     if (result.done === true) return result.value
-    check(result.value)
-    const wait = channel.write(result.value)
-    if (wait !== undefined) await wait
+    try {
+      check(result.value)
+      const wait = channel.write(result.value) ?? channel.breathe()
+      if (wait !== undefined) await wait
+    } catch (error) {
+      // Its own `finally` may fail too; what counts is what was wrong first.
+      await Promise.resolve(iterator.return?.()).catch(() => {})
+      throw error
+    }
     if (channel.closed) {
       await iterator.return?.()
       return undefined

@@ -31,10 +31,11 @@ export type RestartHistory = number[]
 
 /**
  * Decides about one failure at time `now`, and notes a restart in `history`.
- * `chance` in [0, 1) picks the jitter.
+ * `chance` in [0, 1) picks the jitter. What failed before it had `started` has nothing to resume: it starts anew.
  */
-export function decide(policy: SupervisionPolicy, history: RestartHistory, error: unknown, now: number, chance: number): Decision {
-  const directive = typeof policy.onFailure === 'function' ? policy.onFailure(error) : (policy.onFailure ?? 'restart')
+export function decide(policy: SupervisionPolicy, history: RestartHistory, error: unknown, now: number, chance: number, started = true): Decision {
+  const wanted = typeof policy.onFailure === 'function' ? policy.onFailure(error) : (policy.onFailure ?? 'restart')
+  const directive = wanted === 'resume' && !started ? 'restart' : wanted
   if (directive === 'escalate') return { kind: 'escalate', why: 'policy' }
   if (directive !== 'restart') return { kind: directive }
   const { restarts, within } = policy.intensity ?? DEFAULT_INTENSITY
