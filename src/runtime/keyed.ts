@@ -32,6 +32,9 @@ export interface Resident {
   after: Resident | undefined
 }
 
+/** Residents looked at in one go, so that neither a sweep nor a full house holds up the event loop. */
+const LOOKS = 1_000
+
 export class Keyed {
   readonly #definition: Definition
   readonly #options: KeyedOptions
@@ -42,6 +45,7 @@ export class Keyed {
   #oldest: Resident | undefined
   #newest: Resident | undefined
   #timer: Timer | undefined
+  #stopped = false
 
   constructor(definition: Definition, options: KeyedOptions, parts: Parts) {
     this.#definition = definition
@@ -55,10 +59,10 @@ export class Keyed {
     return this.#definition
   }
 
-  /** Starts the actor of an address. Throws `Overloaded` when the cap is reached and nobody is idle. */
+  /** Starts the actor of an address; nobody once the troupe has stopped. Throws `Overloaded` when the cap is reached and nobody is idle. */
   wake(address: Address): Cell | undefined {
     const slash = address.indexOf('/')
-    if (slash === -1) return undefined
+    if (slash === -1 || this.#stopped) return undefined
     if (this.#count >= this.#max && !this.#evict()) throw overloaded(`all ${this.#max} residents of ${address.slice(0, slash)} are at work`, 0)
     const input = this.#options.input?.(address.slice(slash + 1))
     const cell = new Cell(address, this.#definition, this.#parts, input === undefined ? {} : { input })
@@ -92,19 +96,19 @@ export class Keyed {
   }
 
   stop(): void {
+    this.#stopped = true
     this.#timer?.cancel()
   }
 
   /** Lets the least recently used idle one go; those at work are used now, so they go to the end of the line. */
   #evict(): boolean {
-    let seen = 0
-    for (let resident = this.#oldest; resident !== undefined && seen <= this.#count; seen++) {
-      const next: Resident | undefined = resident.after
+    for (let looks = Math.min(this.#count, LOOKS); looks > 0; looks--) {
+      const resident = this.#oldest as Resident
       if (resident.cell.restful) {
         void resident.cell.stop({ kind: 'forgotten' })
         return true
       }
-      resident = next
+      this.touch(resident)
     }
     return false
   }
@@ -115,14 +119,14 @@ export class Keyed {
 
   #sweep(): void {
     const now = this.#parts.clock.now()
-    for (let resident = this.#oldest; resident !== undefined && resident.usedAt + this.#idleMs <= now; ) {
-      const next: Resident | undefined = resident.after
+    for (let looks = Math.min(this.#count, LOOKS); looks > 0; looks--) {
+      const resident = this.#oldest
+      if (resident === undefined || resident.usedAt + this.#idleMs > now) break
       if (resident.cell.restful) void resident.cell.stop({ kind: 'forgotten' })
       else this.touch(resident)
-      resident = next
     }
     const oldest = this.#oldest
-    this.#timer = oldest === undefined ? undefined : this.#sweepAfter(Math.max(1, oldest.usedAt + this.#idleMs - now))
+    this.#timer = oldest === undefined || this.#stopped ? undefined : this.#sweepAfter(Math.max(1, oldest.usedAt + this.#idleMs - now))
   }
 
   #append(resident: Resident): void {

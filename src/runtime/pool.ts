@@ -17,22 +17,26 @@ export interface PoolOptions {
 }
 
 export class Pool {
-  readonly alive = true
   readonly definition: Definition
   readonly members: readonly Cell[]
   readonly #route: Route
+  #alive: readonly Cell[]
   #next = 0
 
   constructor(definition: Definition, members: readonly Cell[], route: Route) {
     this.definition = definition
-    this.members = members
+    this.members = this.#alive = members
     this.#route = route
   }
 
-  /** Who gets this message. Throws `NoSuchActor` when no member is left. */
+  /** Whether any member is left. */
+  get alive(): boolean {
+    return this.#living().length > 0
+  }
+
+  /** Who gets this message, while any member is left. */
   pick(message: Message): Cell | readonly Cell[] {
-    const alive = this.members.filter((member) => member.alive)
-    if (alive.length === 0) throw new TroupeError('NoSuchActor', 'no member of the pool is left', 'see troupe.deadLetters for what made them stop', {})
+    const alive = this.#living()
     switch (this.#route) {
       case 'round-robin':
         return alive[this.#next++ % alive.length] as Cell
@@ -46,6 +50,11 @@ export class Pool {
       default:
         return rendezvous(this.#route.hash(message), alive)
     }
+  }
+
+  #living(): readonly Cell[] {
+    if (!this.#alive.every((member) => member.alive)) this.#alive = this.#alive.filter((member) => member.alive)
+    return this.#alive
   }
 }
 

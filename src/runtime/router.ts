@@ -15,7 +15,8 @@ export class Router {
   find(ref: Ref): Cell | Pool | undefined {
     const known = ref.target as Cell | Pool | undefined
     if (known?.alive === true) return known
-    const found = this.#pools.get(ref.address) ?? this.cell(ref.address)
+    const pool = this.#pools.get(ref.address)
+    const found = pool === undefined ? this.cell(ref.address) : pool.alive ? pool : undefined
     ref.target = found
     return found
   }
@@ -39,17 +40,17 @@ export class Router {
   }
 
   add(cell: Cell): void {
-    this.#claim(cell.address)
+    this.claim(cell.address)
     this.#cells.set(cell.address, cell)
   }
 
   addKeyed(kind: string, keyed: Keyed): void {
-    this.#claim(kind)
+    this.claim(kind)
     this.#keyed.set(kind, keyed)
   }
 
   addPool(address: Address, pool: Pool): void {
-    this.#claim(address)
+    this.claim(address)
     this.#pools.set(address, pool)
   }
 
@@ -63,7 +64,8 @@ export class Router {
     this.#pools.delete(address)
   }
 
-  #claim(address: Address): void {
+  /** Throws `InvalidDefinition` when somebody has the address. */
+  claim(address: Address): void {
     if (!this.#cells.has(address) && !this.#keyed.has(address) && !this.#pools.has(address)) return
     throw new TroupeError('InvalidDefinition', `${address} is taken`, 'choose another name, or stop the actor that has it first', { address })
   }

@@ -83,6 +83,7 @@ export class Troupe {
       log: options.log ?? toStderr,
       kernels: (definition: Definition) => this.#kernels(definition),
     }
+    replies.onRest = () => parts.dispatcher.poke()
     const post = new Post(parts)
     this.#parts = { ...parts, post }
     this.#host = options.host
@@ -117,7 +118,7 @@ export class Troupe {
   pool<S extends Specs>(address: Address, definition: Definition<S>, options: PoolOptions & SpawnOptions): Ref<S> {
     this.#assertOpen()
     if (!Number.isInteger(options.size) || options.size < 1) throw new TroupeError('InvalidDefinition', `a pool of ${options.size}`, 'give a whole number from 1 as its size')
-    checkAddress(address)
+    this.#parts.router.claim(checkAddress(address))
     const members = Array.from({ length: options.size }, (_, i) => this.#start(`${address}>${i + 1}`, definition as unknown as Definition, options))
     this.#parts.router.addPool(address, new Pool(definition, members, options.route ?? 'round-robin'))
     return this.ref(definition.protocol, address)
@@ -167,9 +168,9 @@ export class Troupe {
     await this.#drain(withinMs)
     replies.cancelAll('shutting-down')
     for (const keyed of this.#keyed) keyed.stop()
-    for (const cell of [...this.#parts.router.cells].toReversed()) {
-      if (cell.options.parent === undefined) await cell.stop({ kind: 'stopped' }, 'shutting-down')
-    }
+    const roots = [...this.#parts.router.cells].filter(({ options }) => options.parent === undefined)
+    // The last started first; at once, so that those who do not heed their signal are waited for together.
+    await Promise.all(roots.toReversed().map((cell) => cell.stop({ kind: 'stopped' }, 'shutting-down')))
     dispatcher.onIdle(undefined)
     await (await this.#ownHost?.catch(() => undefined))?.stop()
     this.#unhookSignals?.()
@@ -211,7 +212,14 @@ export class Troupe {
     await Promise.all(pool.members.map((member) => member.stop({ kind: 'stopped' })))
   }
 
-  #watch(address: Address, signal: AbortSignal | undefined): Promise<ActorEnding> {
+  async #watch(address: Address, signal: AbortSignal | undefined): Promise<ActorEnding> {
+    const pool = this.#parts.router.pool(address)
+    if (pool === undefined) return this.#watchOne(address, signal)
+    const endings = await Promise.all(pool.members.map((member) => this.#watchOne(member.address, signal)))
+    return endings.find(({ kind }) => kind !== 'no-such-actor') ?? { kind: 'no-such-actor' }
+  }
+
+  #watchOne(address: Address, signal: AbortSignal | undefined): Promise<ActorEnding> {
     const cell = this.#parts.router.cell(address)
     if (cell === undefined) return Promise.resolve({ kind: 'no-such-actor' })
     return new Promise((resolve, reject) => {
