@@ -24,9 +24,9 @@ const TURNS_MAX = 256
 /** After so many batches that overtook a slower lane, that lane goes first once: overtaking is not starving. */
 const PATIENCE = 16
 
-export interface Gathering {
-  /** Padded tokens that the batch may hold. One piece of work always fits. */
-  readonly tokensMax: number
+export interface Gathering<W> {
+  /** Padded tokens that a batch with this first piece may hold. The first piece always fits. */
+  readonly tokensMax: (first: W) => number
   readonly countMax: number
 }
 
@@ -69,16 +69,17 @@ export class Line<W extends Waiting> {
   }
 
   /** The next batch, or none; takes it out of the line. `fits` may refuse a seed that has no room now. */
-  gather({ tokensMax, countMax }: Gathering, fits: (work: W) => boolean = () => true): W[] {
+  gather({ tokensMax, countMax }: Gathering<W>, fits: (work: W) => boolean = () => true): W[] {
     const first = this.#seed(fits)
     if (first === undefined) return []
     const batch = [first]
+    const room = tokensMax(first)
     let longest = first.cost
     const shortest = first.cost
     const joins = (work: W): boolean => {
       if (work.group !== first.group || !fits(work)) return false
       const grown = Math.max(longest, work.cost)
-      return grown * (batch.length + 1) <= tokensMax && similar(grown, Math.min(shortest, work.cost))
+      return grown * (batch.length + 1) <= room && similar(grown, Math.min(shortest, work.cost))
     }
     for (const rank of this.#lanesFrom(rankOf(first.urgency))) {
       let taken = true

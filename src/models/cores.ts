@@ -38,6 +38,11 @@ export class Cores {
     this.#refusedAt.delete(user)
   }
 
+  /** True when more than one model may compute. */
+  get shared(): boolean {
+    return this.#users.size > 1
+  }
+
   allows(user: CoreUser, { threads, rank }: { threads: number; rank: number }): boolean {
     const own = user.usage.threads
     const others = [...this.#users].filter((other) => other !== user && other.usage.threads > 0)

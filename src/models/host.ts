@@ -169,8 +169,7 @@ class ModelHost implements Host {
 /** Small models: one thread a pass, several passes side by side. Large ones: all cores on one pass, weights held once. */
 function usual({ bytes, writes }: Located): { replicas: number; threads: number } {
   const cores = availableParallelism()
-  if (writes) return { replicas: 1, threads: bytes < SMALL_DECODER_BYTES ? 1 : cores }
-  return bytes < SMALL_ENCODER_BYTES ? { replicas: cores, threads: 1 } : { replicas: 1, threads: cores }
+  return bytes < (writes ? SMALL_DECODER_BYTES : SMALL_ENCODER_BYTES) ? { replicas: cores, threads: 1 } : { replicas: 1, threads: cores }
 }
 
 function checkPlacement(model: string, { replicas = 1, threads = 1 }: Placement): void {

@@ -23,7 +23,9 @@ export interface PoolOptions extends Omit<CrewOptions, 'onChange' | 'onLost'> {
 }
 
 /** A forward pass lasts about this long: long enough to fill a batch, short enough to stop, and to let others in. */
-const PASS_MS = 20
+const PASS_MS = 30
+/** Bulk work beside other models keeps its passes shorter, and sends none ahead: what is urgent elsewhere waits for no more than one. */
+const PASS_BESIDE_MS = 12
 /** Padded tokens of a pass until its speed is known, and the bounds of what is learnt. */
 const TOKENS_FIRST = 256
 const TOKENS_MIN = 64
@@ -191,21 +193,26 @@ export class Pool implements CoreUser {
   }
 
   #evaluate(): void {
-    if (this.#stopping || this.#line.size === 0) return
+    if (this.#stopping || this.quiet) return
     const ready = this.#crew.ready
     for (let round = 0; round < PASSES_AHEAD; round++) {
       for (const replica of ready) if (replica.takesPass && replica.passes === round) this.#handPass(replica, ready.length)
     }
     while (this.#roomFor(0) !== undefined && this.#handSequence());
-    if (this.#line.size > 0) this.#crew.grow()
+    if (this.#line.size > 0 || (ready.length > 0 && ready.every(({ sequences }) => sequences >= BATCH_MAX / 2))) this.#crew.grow()
   }
 
-  /** What waits is spread over the threads; a pass is never larger than its time allows. */
+  /** What waits is spread over the threads; a pass is never larger than its time allows, and one sent ahead is worth its trip. */
   #handPass(replica: Replica, ready: number): void {
-    const share = Math.ceil((this.#line.cost + this.#inHand) / (ready * PASSES_AHEAD))
+    const ahead = replica.passes > 0
     const most = clamp(PASS_MS / this.#msPerToken, TOKENS_MIN, TOKENS_MAX)
-    const fits = ({ kind, urgency }: Work): boolean => kind === 'pass' && this.#mayCompute(replica, rankOf(urgency))
-    const batch = this.#line.gather({ tokensMax: clamp(share, TOKENS_MIN, most), countMax: COUNT_MAX }, fits)
+    if (ahead && this.#line.cost * 2 < most) return
+    const crowded = this.#options.cores.shared
+    const fits = ({ kind, urgency }: Work): boolean => kind === 'pass' && !(ahead && crowded && urgency === 'bulk') && this.#mayCompute(replica, rankOf(urgency))
+    const share = Math.max(Math.ceil((this.#line.cost + this.#inHand) / (ready * PASSES_AHEAD)), most / 2)
+    const bulkMost = crowded ? clamp(PASS_BESIDE_MS / this.#msPerToken, TOKENS_MIN, TOKENS_MAX) : most
+    const limit = (first: Work): number => Math.min(share, first.urgency === 'bulk' ? bulkMost : most)
+    const batch = this.#line.gather({ tokensMax: limit, countMax: COUNT_MAX }, fits)
     if (batch.length > 0) void this.#runPass(replica, batch, most)
   }
 
@@ -232,7 +239,7 @@ export class Pool implements CoreUser {
   }
 
   #handSequence(): boolean {
-    const [work] = this.#line.gather({ tokensMax: 1, countMax: 1 }, ({ kind, urgency }) => kind === 'sequence' && this.#roomFor(rankOf(urgency)) !== undefined)
+    const [work] = this.#line.gather({ tokensMax: () => 1, countMax: 1 }, ({ kind, urgency }) => kind === 'sequence' && this.#roomFor(rankOf(urgency)) !== undefined)
     if (work === undefined) return false
     const replica = this.#roomFor(rankOf(work.urgency)) as Replica
     void this.#runSequence(replica, work)

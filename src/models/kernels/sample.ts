@@ -39,7 +39,7 @@ export function sample(logits: Float32Array, sampling: Sampling, chance: () => n
   return draw(logits, temperature, sampling, chance)
 }
 
-export function likeliest(logits: Float32Array): number {
+function likeliest(logits: Float32Array): number {
   let top = 0
   let best = logits[0] as number
   for (let i = 1; i < logits.length; i++) {
