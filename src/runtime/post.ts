@@ -6,6 +6,7 @@ import type { Cell } from './cell.js'
 import { pack } from './codec.js'
 import { overloaded } from './endings.js'
 import { Envelope, PRIORITY, type DeadReason, type PriorityName } from './envelope.js'
+import { heed } from './heed.js'
 import { ASK_TIMEOUT_MS } from './limits.js'
 import type { Parts } from './parts.js'
 import { checkBody, type Message, type Spec } from './protocol.js'
@@ -34,6 +35,9 @@ function refusal(error: unknown): Promise<never> {
   return refused
 }
 
+/** All that an envelope needs of the cell it is for; a chart's child has it before it has a cell. */
+type Receiver = Pick<Cell, 'address' | 'definition'>
+
 export class Post {
   readonly #parts: Omit<Parts, 'post'>
   #ids = 0
@@ -45,7 +49,7 @@ export class Post {
   }
 
   /** Makes the envelope of a message for a cell; throws what makes it impossible, with nothing sent. */
-  stamp(cell: Cell, given: Message, kind: Spec['kind'] | 'any', sender: Sender, priority: PriorityName = 'normal', deadline = 0): Envelope {
+  stamp(cell: Receiver, given: Message, kind: Spec['kind'] | 'any', sender: Sender, priority: PriorityName = 'normal', deadline = 0): Envelope {
     const message = this.#parts.interceptors.sent(given, cell.address, sender.address)
     if (this.#parts.checked) checkFor(cell, message, kind)
     return this.#envelope(cell.address, message, kind === 'request' || kind === 'stream', sender, priority, deadline)
@@ -96,14 +100,15 @@ export class Post {
         endings.cancelled(envelope, 'caller')
         reject(cancelled(envelope.type, envelope.to, 'caller'))
       }
+      let release: (() => void) | undefined
       const waiter = cell.awaitRoom(envelope, (admitted) => {
-        signal?.removeEventListener('abort', leave)
+        release?.()
         if (admitted) resolve()
         else reject(endings.dead(envelope, 'stopped'))
       })
       if (waiter === undefined) reject(endings.dead(envelope, 'overloaded'))
       else if (signal?.aborted === true) leave()
-      else signal?.addEventListener('abort', leave, { once: true })
+      else if (signal !== undefined) release = heed(signal, leave)
     })
     waited.catch(noop)
     return waited
@@ -205,14 +210,14 @@ export class Post {
   async #askFirst(cells: readonly Cell[], message: Message, options: AskOptions, sender: Sender): Promise<unknown> {
     const race = new AbortController()
     const stop = (): void => race.abort('caller')
-    options.signal?.addEventListener('abort', stop, { once: true })
+    const release = options.signal === undefined ? noop : heed(options.signal, stop)
     if (options.signal?.aborted === true) stop()
     try {
       return await Promise.any(cells.map((cell) => this.#askOne(cell, message, { ...options, signal: race.signal }, sender)))
     } catch (error) {
       throw error instanceof AggregateError ? error.errors[0] : error
     } finally {
-      options.signal?.removeEventListener('abort', stop)
+      release()
       race.abort('answered-elsewhere')
     }
   }
@@ -294,8 +299,7 @@ export class Post {
       endings.cancelled(ask.envelope, 'caller')
       return false
     }
-    signal.addEventListener('abort', cancel, { once: true })
-    ask.release = () => signal.removeEventListener('abort', cancel)
+    ask.release = heed(signal, cancel)
     return true
   }
 
@@ -313,7 +317,7 @@ const NO_OPTIONS: AskOptions = {}
 const isSingle = (picked: Cell | readonly Cell[]): picked is Cell => !Array.isArray(picked)
 const patience = ({ timeout }: AskOptions): number => (timeout === undefined ? ASK_TIMEOUT_MS : timeout === 'none' ? Infinity : milliseconds(timeout))
 
-function checkFor(cell: Cell, message: Message, kind: Spec['kind'] | 'any'): void {
+function checkFor(cell: Receiver, message: Message, kind: Spec['kind'] | 'any'): void {
   const spec = cell.definition.protocol.specs[message.type]
   // What no protocol names is the receiver's to refuse, as `Unhandled`.
   if (spec === undefined) return

@@ -10,6 +10,7 @@ import type { Definition } from './definition.js'
 import { Dispatcher } from './dispatcher.js'
 import type { Kernels } from './effects.js'
 import { Endings } from './endings.js'
+import { heed } from './heed.js'
 import { Inspection, type Inspector, type Why } from './inspection.js'
 import { Interceptors, type Interceptor } from './interceptors.js'
 import { Keyed, type KeyedOptions } from './keyed.js'
@@ -227,12 +228,13 @@ export class Troupe {
         unwatch()
         reject(new TroupeError('Cancelled', `nobody watches ${address} any more`, 'the signal given to watch has fired', { reason: 'caller' }))
       }
+      let release: (() => void) | undefined
       const unwatch = cell.watch((ending) => {
-        signal?.removeEventListener('abort', leave)
+        release?.()
         resolve(ending)
       })
       if (signal?.aborted === true) leave()
-      else signal?.addEventListener('abort', leave, { once: true })
+      else if (signal !== undefined) release = heed(signal, leave)
     })
   }
 
