@@ -24,6 +24,7 @@ import type { Message } from './protocol.js'
 import type { ActorEnding } from './ref.js'
 import type { Asked } from './replies.js'
 import type { Resident } from './keyed.js'
+import type { AnyActorRef } from './xstate.js'
 import { affected, decide, type RestartHistory, type SupervisionPolicy } from './supervision.js'
 
 /** How a cell runs its actor's logic. */
@@ -60,8 +61,8 @@ export interface CellOptions {
   readonly supervise?: SupervisionPolicy
   readonly input?: unknown
   readonly parent?: Cell
-  /** For a chart's child: its id there. */
-  readonly childOf?: { readonly chart: Charted; readonly id: string }
+  /** For a chart's child: who it is there. */
+  readonly childOf?: { readonly chart: Charted; readonly ref: AnyActorRef }
 }
 
 type Phase = 'starting' | 'active' | 'suspended' | 'stopping' | 'ended'
@@ -78,6 +79,7 @@ export class Cell implements Runnable {
   #watching: Set<() => void> | undefined
   #history: RestartHistory | undefined
   #pause: { cancel(): void } | undefined
+  #retiring = false
   #stopping: Promise<void> | undefined
 
   constructor(
@@ -193,6 +195,7 @@ export class Cell implements Runnable {
 
   wake(): void {
     if (!this.queued && this.more) this.parts.dispatcher.ready(this)
+    if (this.#retiring) this.#retireWhenDone()
   }
 
   turn(): void {
@@ -204,6 +207,17 @@ export class Cell implements Runnable {
       }
       if (dispatcher.tired()) return
     }
+    if (this.#retiring) this.#retireWhenDone()
+  }
+
+  /** Ends once the mail that it has is handled. */
+  retire(): void {
+    this.#retiring = true
+    this.#retireWhenDone()
+  }
+
+  #retireWhenDone(): void {
+    if (this.#phase === 'active' && this.#held === 0 && !this.more && this.behaviour.free) void this.stop({ kind: 'stopped' })
   }
 
   #receive(envelope: Envelope): void {
@@ -310,7 +324,8 @@ export class Cell implements Runnable {
   #escalate(error: unknown): void {
     const parent = this.options.parent
     void this.stop({ kind: 'failed', error })
-    parent?.fail(undefined, new TroupeError('ActorFailed', `${this.address} failed and its supervisor gave up on it`, 'see the cause', { address: this.address }, error))
+    // A chart hears of its child's failure as an event, and decides.
+    if (this.options.childOf === undefined) parent?.fail(undefined, new TroupeError('ActorFailed', `${this.address} failed and its supervisor gave up on it`, 'see the cause', { address: this.address }, error))
   }
 
   // ── family ────────────────────────────────────────────────────────────────────────────────────
@@ -382,7 +397,8 @@ export class Cell implements Runnable {
   }
 
   #end(ending: ActorEnding): void {
-    this.behaviour.dispose('stopped')
+    if (ending.kind === 'failed') this.behaviour.dispose('failed', ending.error)
+    else this.behaviour.dispose('stopped')
     this.#phase = 'ended'
     this.parts.router.remove(this)
     for (const stop of this.#watching ?? []) stop()
@@ -390,7 +406,7 @@ export class Cell implements Runnable {
     this.parts.topics.forget(this.address)
     this.options.parent?.removeChild(this)
     for (const envelope of this.mailbox.drain()) if (isOpen(envelope)) this.parts.endings.dead(envelope, 'stopped')
-    this.options.childOf?.chart.childEnded(this.options.childOf.id, this, ending)
+    this.options.childOf?.chart.childEnded(this.options.childOf.ref, ending)
     const watchers = this.#watchers
     this.#watchers = undefined
     for (const told of watchers ?? []) told(ending)

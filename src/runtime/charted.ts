@@ -1,70 +1,87 @@
 /**
  * A statechart as a cell's behaviour.
- * Owns: the snapshot, the timers, children and effects that it opened, the answers it owes.
- * Does not own: what the next snapshot is; the chart decides, this only acts.
+ * Owns: the snapshot, the timers, the events from within, the answers it owes.
+ * Does not own: what the next snapshot is; the chart decides, this only acts. Nor its children: chart-children.ts.
  *
  * Invariants:
- * H1. A step that throws or ends in error leaves the previous snapshot in force and none of its effects.
- * H2. What a step sent leaves only when it commits.
+ * H1. A step that throws, ends in error or cannot be carried out leaves the previous snapshot in force and none of its effects.
+ * H2. What a step sent leaves only when it commits, before its answers, and those before the effects that it invoked.
  * H3. An event from within (a timer, an effect's or a child's outcome) is handled before mail.
  * H4. A request that was taken is owed an answer until it is settled; when the actor ends, its asker is told.
+ * H5. A step's fallible part comes first (`#plan`); what follows cannot fail.
  */
 import { TroupeError, describe } from '../ground/errors.js'
-import type { Timer } from '../ground/clock.js'
+import { childAddress, type Address } from './address.js'
 import type { Behaviour, Cell } from './cell.js'
-import { childMachine, isDefinition, type Logic } from './definition.js'
-import { returnAddress, type CancelReason, type Envelope, type ReturnAddress } from './envelope.js'
-import { EffectRun } from './effect-run.js'
+import { ChartChildren, isEnd, parentOf, type Child } from './chart-children.js'
+import { ChartTimers } from './chart-timers.js'
+import type { Logic } from './definition.js'
+import { returnAddress, type Envelope } from './envelope.js'
 import { isolate } from './isolate.js'
-import { invokedEffect, type MachineEffect } from './machine-effects.js'
+import { WITHIN_MAX } from './limits.js'
+import type { MachineEffect } from './machine-effects.js'
 import { Outbox } from './outbox.js'
 import type { Sender } from './post.js'
 import { check, type Message } from './protocol.js'
 import type { ActorEnding } from './ref.js'
-import { Chart, isMachine, placeholder, Self, startForeign, stopForeign, type AnyEventObject, type AnyMachineSnapshot, type AnyStateMachine, type ChildStart, type Step } from './xstate.js'
+import { Chart, Self, sendForeign, type AnyActorRef, type AnyEventObject, type AnyMachineSnapshot, type AnyStateMachine, type ChartPort, type Step } from './xstate.js'
 
 /** One chart for all actors of a machine. */
 const charts = new WeakMap<AnyStateMachine, Chart>()
-const STANDS = placeholder<unknown, unknown>({})
 function chartOf(machine: AnyStateMachine): Chart {
   let chart = charts.get(machine)
-  // A definition stands for itself already; a named machine must not be built by XState when its cell is to run it.
-  if (chart === undefined) charts.set(machine, (chart = new Chart(machine, (logic) => (isMachine(logic) ? { ...STANDS, stands: logic } : undefined))))
+  if (chart === undefined) charts.set(machine, (chart = new Chart(machine)))
   return chart
 }
-const original = (logic: unknown): unknown => (logic as { stands?: unknown } | undefined)?.stands ?? logic
 
 /** Most steps only change the snapshot. */
 const isQuiet = ({ effects, started, stopped, snapshot }: Step): boolean => effects.length + started.length + stopped.length === 0 && snapshot.status === 'active'
 const noop = (): void => {}
 
-type Child = { readonly kind: 'cell'; readonly cell: Cell } | { readonly kind: 'effect'; readonly run: EffectRun } | { readonly kind: 'foreign'; readonly ref: ChildStart['ref'] }
 interface Within {
   readonly event: AnyEventObject
+  /** Whom a delayed send was for, when that is not this chart. */
+  readonly to?: unknown
   /** The timer that it came from, so that a cancel reaches it even when it has fired. */
-  readonly timer: string | undefined
+  readonly timer?: string | undefined
+  /** The child that it came from. */
+  readonly source?: AnyActorRef | undefined
 }
 
-export class Charted implements Behaviour {
+/** A step made ready: nothing in it can fail any more. */
+interface Plan {
+  readonly outbox: Outbox
+  readonly acts: (() => void)[]
+  readonly answers: (() => void)[]
+  readonly starts: readonly Child[]
+  /** Children that the step spoke to: they hear it before it stops them. */
+  readonly spokenTo: ReadonlySet<unknown>
+  readonly cause: Envelope | undefined
+}
+
+export class Charted implements Behaviour, ChartPort {
   readonly self: Self
-  readonly #cell: Cell
+  readonly cell: Cell
   readonly #chart: Chart
   readonly #logic: Logic & { kind: 'machine' }
   #snapshot: AnyMachineSnapshot | undefined
   #within: Within[] | undefined
-  #timers: Map<string, Timer> | undefined
-  #timerIds = 0
-  #children: Map<string, Child> | undefined
+  #timers: ChartTimers | undefined
+  #children: ChartChildren | undefined
   #owed: Map<number, Envelope> | undefined
+  /** Counts restarts. */
+  #life = 0
 
   constructor(cell: Cell, logic: Logic & { kind: 'machine' }) {
-    this.#cell = cell
+    this.cell = cell
     this.#logic = logic
     this.#chart = chartOf(logic.machine)
-    const { childOf } = cell.options
-    this.self = new Self(childOf?.id ?? cell.address, this, childOf?.chart.self)
+    this.self = new Self(cell.options.childOf?.ref.id ?? cell.address, this, parentOf(cell))
   }
 
+  get snapshot(): AnyMachineSnapshot | undefined {
+    return this.#snapshot
+  }
   get free(): boolean {
     return true
   }
@@ -72,56 +89,90 @@ export class Charted implements Behaviour {
     return this.#within !== undefined && this.#within.length > 0
   }
   get working(): boolean {
-    return [...(this.#children?.values() ?? [])].some(({ kind }) => kind === 'effect')
+    return this.#children?.effects === true
   }
   get restful(): boolean {
     return !this.hasWork && (this.#timers?.size ?? 0) + (this.#children?.size ?? 0) + (this.#owed?.size ?? 0) === 0
   }
 
   start(): void {
-    const cell = this.#cell
+    const { cell } = this
     let step: Step
+    let plan: Plan | undefined
     try {
       const { address, key } = cell
       step = this.#chart.start(this.self, cell.options.input ?? this.#logic.input?.({ address, key }))
       if (step.snapshot.status === 'error') throw step.snapshot.error
+      plan = this.#plan(step, undefined)
     } catch (error) {
       return cell.fail(undefined, error)
     }
-    this.#commit(step, undefined, () => cell.began())
+    this.#commit(step, plan, () => cell.began())
   }
 
   takes(type: string): 'now' | 'try' | 'later' | 'never' {
     const snapshot = this.#snapshot
-    return snapshot === undefined || snapshot.status !== 'active' || type.startsWith('xstate.') ? 'never' : this.#chart.takes(snapshot, type)
+    // What only XState may send, and the one name that it refuses with a throw.
+    if (snapshot === undefined || snapshot.status !== 'active' || type.startsWith('xstate.') || type === '*') return 'never'
+    return this.#chart.takes(snapshot, type)
   }
 
   handle(envelope: Envelope): void {
-    const { endings } = this.#cell.parts
-    let message: Message & { from?: ReturnAddress }
+    let message: Message & { from?: unknown }
     try {
-      message = this.#cell.open(envelope)
-      if (Object.hasOwn(message, 'from')) throw new TroupeError('InvalidMessage', `${envelope.type} has a field named from`, "rename it: a chart's event says in `from` where it came from")
+      message = this.cell.open(envelope)
+      if (!Object.hasOwn(message, 'from')) {
+        if (!Object.isExtensible(message)) message = { ...message }
+        message.from = returnAddress(envelope)
+      } else if (!this.#mayForward(envelope.from)) {
+        throw new TroupeError('InvalidMessage', `${envelope.type} has a field named from`, "rename it: a chart's event says in `from` where it came from")
+      }
     } catch (error) {
-      endings.dead(envelope, 'refused', error)
+      this.cell.parts.endings.dead(envelope, 'refused', error)
       return
     }
-    message.from = returnAddress(envelope)
     this.#run(message, envelope)
+  }
+
+  /** A chart's parent and children may pass an event on, so that its receiver answers the one who asked. */
+  #mayForward(from: Address): boolean {
+    const { options, children } = this.cell
+    return options.parent?.address === from || children.some(({ address }) => address === from)
   }
 
   work(): boolean {
     const next = this.#within?.shift()
     if (next === undefined) return false
-    this.#run(next.event, undefined)
+    if (next.source !== undefined && isEnd(next.event)) this.#children?.forget(next.source)
+    if (next.to === undefined) this.#run(next.event, undefined)
+    else this.#passOn(next.to, next.event)
     return true
   }
 
-  /** An event from within; it cannot be lost or refused, and what sends them is bounded by what the chart opened. */
-  internal(event: AnyEventObject, timer?: string): void {
+  /** An event from within: nobody can refuse it. */
+  internal(event: AnyEventObject, source?: AnyActorRef): void {
+    if (source !== undefined && this.#children?.find(source) === undefined) return
+    if (source !== undefined && (this.#within?.length ?? 0) >= WITHIN_MAX) {
+      this.#children?.stop(source)
+      const error = new TroupeError('Overloaded', `${source.id}, a child of ${this.cell.address}, sent more than ${WITHIN_MAX} events that wait`, 'send less from callbacks and observables, or let an actor with a mailbox do it')
+      event = { type: `xstate.error.actor.${source.id}`, error, actorId: source.id }
+    }
+    this.#later({ event, source })
+  }
+
+  forChild(child: AnyActorRef, event: AnyEventObject): void {
+    this.#later({ event, to: child })
+  }
+
+  #later(within: Within): void {
     this.#within ??= []
-    this.#within.push({ event, timer })
-    this.#cell.wake()
+    this.#within.push(within)
+    this.cell.wake()
+  }
+
+  /** A child that is being stopped: what it told of its end and was not handled yet is late. */
+  unhear(child: AnyActorRef): void {
+    if (this.hasWork) this.#within = this.#within?.filter(({ source, event }) => source !== child || !(isEnd(event) || event.type.startsWith('xstate.snapshot.')))
   }
 
   // ── steps ─────────────────────────────────────────────────────────────────────────────────────
@@ -129,190 +180,185 @@ export class Charted implements Behaviour {
   #run(event: AnyEventObject, envelope: Envelope | undefined): void {
     const before = this.#snapshot as AnyMachineSnapshot
     let step: Step
+    let plan: Plan | undefined
     try {
       step = this.#chart.step(this.self, before, event)
       if (step.snapshot.status === 'error') throw step.snapshot.error
-      if (envelope !== undefined && !step.taken && step.snapshot === before) return this.#notTaken(envelope)
-      this.#checkReplies(step, envelope)
+      if (envelope !== undefined && !step.taken) return this.#notTaken(envelope)
+      if (!isQuiet(step)) plan = this.#plan(step, envelope)
     } catch (error) {
-      return this.#cell.fail(envelope, error)
+      return this.cell.fail(envelope, error)
     }
-    this.#commit(step, envelope, noop)
-    if (this.#snapshot !== before) this.#cell.mailbox.retry()
+    if (envelope !== undefined) this.#took(envelope)
+    this.#commit(step, plan, noop)
+    if (this.#snapshot !== before) this.cell.mailbox.retry()
+  }
+
+  /** A delayed send whose time has come, or one from outside a step. */
+  #passOn(to: unknown, event: AnyEventObject): void {
+    const plan = newPlan([], NOBODY, undefined)
+    try {
+      this.#planSend(plan, { to, event })
+    } catch (error) {
+      return this.cell.fail(undefined, error)
+    }
+    this.#commit(undefined, plan, noop)
   }
 
   #notTaken(envelope: Envelope): void {
-    if (this.#chart.takesAnywhere(envelope.type)) this.#cell.defer(envelope)
-    else this.#cell.parts.endings.dead(envelope, 'unhandled')
+    if (this.#chart.takesAnywhere(envelope.type)) this.cell.defer(envelope)
+    else this.cell.parts.endings.dead(envelope, 'unhandled')
   }
 
-  #checkReplies(step: Step, envelope: Envelope | undefined): void {
-    const { parts, definition } = this.#cell
-    if (!parts.checked) return
-    for (const effect of step.effects) {
-      if (effect.kind !== 'reply') continue
-      const asked = effect.to.ask === envelope?.id ? envelope : this.#owed?.get(effect.to.ask)
-      const spec = asked === undefined ? undefined : definition.protocol.specs[asked.type]
-      if (asked !== undefined && spec?.kind === 'request') check(spec.reply, effect.value, `the reply to ${asked.type}`)
-    }
+  #took(envelope: Envelope): void {
+    const { endings, replies } = this.cell.parts
+    endings.handled(envelope)
+    if (envelope.correlation !== 0 && replies.get(envelope.correlation) !== undefined) (this.#owed ??= new Map()).set(envelope.correlation, envelope)
   }
 
-  #commit(step: Step, envelope: Envelope | undefined, then: () => void): void {
-    const { endings, replies } = this.#cell.parts
-    this.#snapshot = step.snapshot
-    if (envelope !== undefined) {
-      endings.handled(envelope)
-      if (envelope.correlation !== 0 && replies.get(envelope.correlation) !== undefined) (this.#owed ??= new Map()).set(envelope.correlation, envelope)
+  /** Carries out a step; `step` is undefined for a send alone, `plan` for a step that only changes the snapshot. */
+  #commit(step: Step | undefined, plan: Plan | undefined, then: () => void): void {
+    const { childOf } = this.cell.options
+    if (step !== undefined) {
+      if (childOf !== undefined && step.snapshot !== this.#snapshot && step.snapshot.status === 'active') childOf.chart.#children?.shown(childOf.ref, step.snapshot)
+      this.#snapshot = step.snapshot
     }
-    if (isQuiet(step)) return then()
-    const outbox = new Outbox()
-    const answers: (() => void)[] = []
-    // A child that this step stops is stopped before one of the same name starts.
-    for (const id of step.stopped) this.#stopChild(id)
-    try {
-      for (const child of step.started) this.#startChild(child, envelope)
-      for (const effect of step.effects) this.#act(effect, outbox, answers, envelope)
-    } catch (error) {
-      return this.#cell.fail(undefined, error)
-    }
+    if (plan === undefined) return then()
+    for (const act of plan.acts) act()
+    // The old go before the new take their names, but hear first what the step told them.
+    const leaving = step?.stopped.map((ref) => this.#children?.stop(ref, { afterMail: plan.spokenTo.has(ref) }))
+    if (plan.starts.length > 0) this.#children ??= new ChartChildren(this, this.cell)
+    for (const child of plan.starts) this.#children?.add(child)
+    const life = this.#life
     const done = (): void => {
-      for (const answer of answers) answer()
+      // A restart while the outbox waited for room: this step's life is over.
+      if (life !== this.#life) return
+      for (const cell of leaving ?? []) cell?.retire()
+      for (const answer of plan.answers) answer()
+      for (const child of plan.starts) this.#children?.begin(child, plan.cause)
       then()
-      if (step.snapshot.status === 'done') void this.#cell.stop({ kind: 'finished', output: step.snapshot.output })
+      if (step?.snapshot.status === 'done') void this.cell.stop({ kind: 'finished', output: step.snapshot.output })
     }
-    if (outbox.empty) done()
-    else this.#cell.release(outbox, done)
+    if (plan.outbox.empty) done()
+    else this.cell.release(plan.outbox, done)
   }
 
-  #act(effect: MachineEffect, outbox: Outbox, answers: (() => void)[], cause: Envelope | undefined): void {
-    const { parts, address } = this.#cell
-    const sender: Sender = { address, cause, asker: undefined }
+  // ── effects ───────────────────────────────────────────────────────────────────────────────────
+
+  /** All of a step that can fail. Throws with nothing done. */
+  #plan(step: Step, cause: Envelope | undefined): Plan {
+    const children = step.started.length === 0 ? this.#children : (this.#children ??= new ChartChildren(this, this.cell))
+    const spokenTo = new Set<unknown>()
+    for (const effect of step.effects) if (effect.kind === 'send' && typeof effect.params.delay !== 'number') spokenTo.add(effect.params.to)
+    const leaving = step.stopped.filter((ref) => !spokenTo.has(ref))
+    const plan = newPlan(step.started.map((start) => (children as ChartChildren).plan(start, leaving)), spokenTo, cause)
+    try {
+      for (const effect of step.effects) this.#planEffect(plan, effect)
+    } catch (error) {
+      plan.outbox.drop(this.cell.parts.endings)
+      throw error
+    }
+    return plan
+  }
+
+  #planEffect(plan: Plan, effect: MachineEffect): void {
+    const { parts } = this.cell
     switch (effect.kind) {
       case 'reply': {
+        this.#checkReply(effect.to.ask, effect.value)
         const value = isolate(effect.value)
-        answers.push(() => parts.replies.reply(effect.to.ask, value))
+        plan.answers.push(() => parts.replies.reply(effect.to.ask, value))
         return
       }
       case 'refuse':
-        answers.push(() => parts.replies.fail(effect.to.ask, effect.error))
+        plan.answers.push(() => parts.replies.fail(effect.to.ask, effect.error))
         return
       case 'tell':
-        for (const envelope of parts.post.toTell(sender, effect.to, effect.message)) outbox.add(envelope)
+        for (const envelope of parts.post.toTell(this.#sender(plan), parts.ref(effect.to.protocol, effect.to.address), effect.message)) plan.outbox.add(envelope)
         return
       case 'publish':
-        for (const envelope of parts.post.toPublish(sender, effect.topic, effect.message)) outbox.add(envelope)
+        for (const envelope of parts.post.toPublish(this.#sender(plan), effect.topic, effect.message)) plan.outbox.add(envelope)
         return
       case 'timer':
-        return this.#setTimer(effect.id, effect.delayMs, (id) => this.internal(effect.event, id))
+        plan.acts.push(() => this.#setTimer(effect.id, effect.delayMs, { event: effect.event }))
+        return
       case 'cancel-timer':
-        return this.#cancelTimer(effect.id)
+        plan.acts.push(() => this.#cancelTimer(effect.id))
+        return
       case 'send':
-        return this.#send(effect.params, outbox, sender)
+        return this.#planSend(plan, effect.params)
       case 'emit':
-        return parts.log(address, ['emitted', effect.event])
+        plan.acts.push(() => this.#log(['emitted', effect.event]))
+        return
       case 'log':
-        return parts.log(address, effect.label === undefined ? [effect.value] : [effect.label, effect.value])
+        plan.acts.push(() => this.#log(effect.label === undefined ? [effect.value] : [effect.label, effect.value]))
     }
   }
 
-  /** `sendTo`: this chart itself, its parent, or a child of its own. */
-  #send({ to, event, delay, id }: (MachineEffect & { kind: 'send' })['params'], outbox: Outbox, sender: Sender): void {
-    if (typeof delay === 'number') {
-      return this.#setTimer(id as string | undefined, delay, (timer) => {
-        if (to === this.self) return this.internal(event, timer)
-        const late = new Outbox()
-        this.#send({ to, event }, late, { ...sender, cause: undefined })
-        this.#cell.release(late, () => {})
-      })
+  #log(words: readonly unknown[]): void {
+    try {
+      this.cell.parts.log(this.cell.address, words)
+    } catch {
+      // A step that has committed cannot fail for the sake of its log.
     }
-    if (to === this.self) return this.internal(event)
-    const parent = this.#cell.options.parent
-    const { post } = this.#cell.parts
-    if (to instanceof Self) {
-      if (parent !== undefined) outbox.add(post.stamp(parent, event, 'any', sender))
-      return
+  }
+
+  #sender({ cause }: Plan): Sender {
+    return { address: this.cell.address, cause, asker: undefined }
+  }
+
+  /** Against the protocol of whom was asked: that may be another, who passed the request on. */
+  #checkReply(ask: number, value: unknown): void {
+    const { checked, replies, router } = this.cell.parts
+    const asked = checked ? replies.get(ask)?.envelope : undefined
+    if (asked === undefined) return
+    const spec = router.awake(asked.to)?.definition.protocol.specs[asked.type]
+    if (spec?.kind === 'request') check(spec.reply, value, `the reply to ${asked.type}`)
+  }
+
+  /** `sendTo`: this chart itself, its parent, a child, or whoever else's `self` it was given. */
+  #planSend(plan: Plan, { to, event, delay, id }: (MachineEffect & { kind: 'send' })['params']): void {
+    if (typeof delay === 'number') plan.acts.push(() => this.#setTimer(id as string | undefined, delay, to === this.self ? { event } : { event, to }))
+    else if (to === this.self) plan.acts.push(() => this.internal(event))
+    else if (to instanceof Self) plan.outbox.add(this.cell.parts.post.stamp(to.port.cell, event, 'any', this.#sender(plan)))
+    else this.#planSendToChild(plan, to as AnyActorRef, event)
+  }
+
+  #planSendToChild(plan: Plan, ref: AnyActorRef, event: AnyEventObject): void {
+    const { post } = this.cell.parts
+    const owner = (ref as unknown as { _parent?: unknown })._parent
+    const family = owner instanceof Self && owner.port instanceof Charted ? owner.port : this
+    const child = plan.starts.find(({ start }) => start.ref === ref) ?? family.#children?.find(ref)
+    if (child?.way.kind === 'cell') plan.outbox.add(post.stamp(child.way, event, 'any', this.#sender(plan)))
+    else if (child?.way.kind === 'foreign') plan.acts.push(() => sendForeign(ref, event))
+    else {
+      // Nobody is there, or an effect, which takes no events. What cannot be sent is an error all the same.
+      isolate(event)
+      plan.acts.push(() => post.bury(childAddress(family.cell.address, ref.id), event, this.#sender(plan), 'no-such-actor'))
     }
-    const child = this.#children?.get((to as { id: string }).id)
-    if (child?.kind === 'cell') outbox.add(post.stamp(child.cell, event, 'any', sender))
-    else if (child?.kind === 'foreign') (child.ref as unknown as { _send(event: AnyEventObject): void })._send(event)
   }
 
   // ── timers ────────────────────────────────────────────────────────────────────────────────────
 
-  #setTimer(name: string | undefined, delayMs: number, fire: (id: string) => void): void {
-    const id = name ?? `timer-${++this.#timerIds}`
-    this.#cancelTimer(id)
-    const timers = (this.#timers ??= new Map())
-    timers.set(
-      id,
-      this.#cell.parts.clock.timer(delayMs, () => {
-        timers.delete(id)
-        fire(id)
-      }),
-    )
+  #setTimer(name: string | undefined, delayMs: number, due: Within): void {
+    this.#cancelTimer(name)
+    this.#timers ??= new ChartTimers(this.cell.parts.clock)
+    this.#timers.set(name, delayMs, (timer) => this.#later({ ...due, timer }))
   }
 
-  #cancelTimer(id: string): void {
-    this.#timers?.get(id)?.cancel()
-    this.#timers?.delete(id)
-    if (this.hasWork) this.#within = this.#within?.filter(({ timer }) => timer !== id)
-  }
-
-  // ── children and effects ──────────────────────────────────────────────────────────────────────
-
-  #startChild({ id, logic: given, input, ref }: ChildStart, cause: Envelope | undefined): void {
-    const children = (this.#children ??= new Map<string, Child>())
-    const logic = original(given)
-    const effect = invokedEffect(logic)
-    if (effect !== undefined) {
-      const run = new EffectRun(this.#cell, effect, id, cause, (outcome) => {
-        if (children.get(id)?.kind !== 'effect' || (children.get(id) as { run: EffectRun }).run !== run) return
-        children.delete(id)
-        this.#childOutcome(id, outcome)
-      })
-      children.set(id, { kind: 'effect', run })
-      run.start(input)
-    } else if (isDefinition(logic) || isMachine(logic)) {
-      const definition = isDefinition(logic) ? logic : childMachine(logic)
-      const supervise = definition.options.supervise ?? { onFailure: 'stop' }
-      // Known before it starts, since a child may end while it does.
-      const cell = this.#cell.startChild(id, definition, { ...(input !== undefined && { input }), supervise, childOf: { chart: this, id } })
-      if (cell.alive) children.set(id, { kind: 'cell', cell })
-    } else {
-      children.set(id, { kind: 'foreign', ref })
-      startForeign(ref)
-    }
-  }
-
-  #stopChild(id: string): void {
-    const child = this.#children?.get(id)
-    if (child === undefined) return
-    this.#children?.delete(id)
-    switch (child.kind) {
-      case 'cell':
-        return void child.cell.stop({ kind: 'stopped' })
-      case 'effect':
-        return child.run.cancel('caller')
-      case 'foreign':
-        return stopForeign(child.ref)
-    }
-  }
-
-  /** A child cell has ended: its chart hears of it, unless it was the chart that stopped it. */
-  childEnded(id: string, cell: Cell, ending: ActorEnding): void {
-    const child = this.#children?.get(id)
-    if (child !== undefined && (child.kind !== 'cell' || child.cell !== cell)) return
-    this.#children?.delete(id)
-    if (ending.kind === 'finished') this.#childOutcome(id, { ok: true, value: ending.output })
-    else if (ending.kind === 'failed') this.#childOutcome(id, { ok: false, error: ending.error })
-  }
-
-  #childOutcome(id: string, outcome: { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown }): void {
-    if (outcome.ok) this.internal({ type: `xstate.done.actor.${id}`, output: outcome.value, actorId: id })
-    else this.internal({ type: `xstate.error.actor.${id}`, error: outcome.error, actorId: id })
+  /** Also one that has fired and was not handled yet. */
+  #cancelTimer(name: string | undefined): void {
+    if (name === undefined) return
+    this.#timers?.cancel(name)
+    if (this.hasWork) this.#within = this.#within?.filter(({ timer }) => timer !== name)
   }
 
   // ── end ───────────────────────────────────────────────────────────────────────────────────────
+
+  /** A child cell has ended. One that was stopped by another has come to its end too, and has no output. */
+  childEnded(ref: AnyActorRef, ending: ActorEnding): void {
+    this.#children?.ended(ref, ending.kind === 'failed' ? { ok: false, error: ending.error } : { ok: true, value: ending.kind === 'finished' ? ending.output : undefined })
+  }
 
   /** A chart never waits for what it asked: it takes mail meanwhile. */
   awaits(): Iterable<never> {
@@ -328,7 +374,7 @@ export class Charted implements Behaviour {
   }
 
   forget(ask: number): void {
-    this.#owed?.delete(ask)
+    if (this.#owed?.delete(ask) === true) this.#children?.settled(ask)
   }
 
   quit(): undefined {
@@ -336,20 +382,18 @@ export class Charted implements Behaviour {
   }
 
   dispose(why: 'failed' | 'stopped', error?: unknown): void {
-    for (const timer of this.#timers?.values() ?? []) timer.cancel()
-    for (const child of this.#children?.values() ?? []) {
-      if (child.kind === 'effect') child.run.cancel(why === 'failed' ? 'actor-failed' : 'actor-stopped')
-      else if (child.kind === 'foreign') stopForeign(child.ref)
-    }
-    this.#timers = this.#children = this.#within = undefined
+    this.#life++
+    this.#timers?.cancelAll()
+    this.#children?.dispose(why)
     const owed = this.#owed
-    this.#owed = undefined
-    const { replies } = this.#cell.parts
+    this.#timers = this.#children = this.#within = this.#owed = undefined
+    const { replies } = this.cell.parts
     for (const [ask, { type }] of owed ?? []) {
       const told = why === 'failed' ? `failed: ${describe(error)}` : 'stopped'
-      replies.fail(ask, new TroupeError('ActorFailed', `${this.#cell.address} took ${type} and then ${told}`, 'see the cause, and ask again', { address: this.#cell.address }, error))
+      replies.fail(ask, new TroupeError('ActorFailed', `${this.cell.address} took ${type} and then ${told}`, 'see the cause, and ask again', { address: this.cell.address }, error))
     }
   }
 }
 
-export type { CancelReason }
+const NOBODY: ReadonlySet<unknown> = new Set()
+const newPlan = (starts: readonly Child[], spokenTo: ReadonlySet<unknown>, cause: Envelope | undefined): Plan => ({ outbox: new Outbox(), acts: [], answers: [], starts, spokenTo, cause })

@@ -3,9 +3,9 @@ import type { Address } from './address.js'
 import type { Kernels } from './effects.js'
 import type { MailboxOptions } from './mailbox.js'
 import type { Me } from './me.js'
-import type { ChunkOf, EventsOf, MessageOf, Protocol, ReplyOf, Specs } from './protocol.js'
+import type { BodyOf, ChunkOf, EventsOf, MessageOf, Protocol, ReplyOf, Specs } from './protocol.js'
 import type { Strategy, SupervisionPolicy } from './supervision.js'
-import { isMachine, placeholder, type ActorLogic, type AnyStateMachine, type EventFromLogic, type EventObject, type Snapshot } from './xstate.js'
+import { isMachine, placeholder, type ActorLogic, type AnyStateMachine, type EventFromLogic, type InputFrom, type OutputFrom, type Snapshot } from './xstate.js'
 
 /** What a handler may return for one message. */
 type Answer<S extends Specs, K extends keyof S & string> = S[K]['kind'] extends 'event'
@@ -60,21 +60,26 @@ export interface AnyHandlers {
 
 export type Logic = { readonly kind: 'handlers'; readonly handlers: AnyHandlers } | { readonly kind: 'machine'; readonly machine: AnyStateMachine; readonly input: ((identity: Identity) => unknown) | undefined }
 
-/**
- * Protocol, logic and options: all that it takes to run an actor. It is XState logic too, so that a chart can
- * invoke or spawn it; its cell then runs it as a child.
- */
-export interface Definition<S extends Specs = Specs> extends ActorLogic<Snapshot<unknown>, EventObject, unknown> {
+/** Protocol, logic and options: all that it takes to run an actor. */
+export interface Definition<S extends Specs = Specs> {
   readonly protocol: Protocol<S>
   readonly logic: Logic
   readonly options: Options
 }
 
+/** A definition is XState logic too, so that a chart can invoke or spawn it; its cell then runs it as a child. */
+export type Invocable<S extends Specs, Output = unknown, Input = unknown> = Definition<S> & ActorLogic<Snapshot<Output>, MessageOf<S, keyof S & string>, Input>
+
 /** What the machine does not take, spelled out in the compile error. */
 interface MachineMustTake<Missing> {
   readonly 'the machine does not take': Missing
 }
-type Accepts<M extends AnyStateMachine, S extends Specs> = [Exclude<EventsOf<Protocol<S>>, EventFromLogic<M>>] extends [never] ? M : MachineMustTake<Exclude<EventsOf<Protocol<S>>, EventFromLogic<M>>>
+interface FromIsTaken<Types> {
+  readonly "a chart's event says in `from` where it came from; rename that field of": Types
+}
+type WithFrom<S extends Specs> = { [K in keyof S & string]: 'from' extends keyof BodyOf<S[K]> ? K : never }[keyof S & string]
+type Accepts<M extends AnyStateMachine, S extends Specs> = [WithFrom<S>] extends [never] ? Takes<M, S> : FromIsTaken<WithFrom<S>>
+type Takes<M extends AnyStateMachine, S extends Specs> = [Exclude<EventsOf<Protocol<S>>, EventFromLogic<M>>] extends [never] ? M : MachineMustTake<Exclude<EventsOf<Protocol<S>>, EventFromLogic<M>>>
 
 export interface MachineOptions extends Options {
   /** The machine's input, when a spawn gives none. */
@@ -85,8 +90,8 @@ export interface MachineOptions extends Options {
  * Defines an actor by its protocol and its logic: plain handlers, or an XState machine that takes the protocol's
  * messages as events. Throws `InvalidDefinition` for options that contradict each other.
  */
-export function actor<S extends Specs, M extends AnyStateMachine>(protocol: Protocol<S>, machine: M & Accepts<M, S>, options?: MachineOptions): Definition<S>
-export function actor<S extends Specs, State = undefined>(protocol: Protocol<S>, handlers: HandlerLogic<S, State>): Definition<S>
+export function actor<S extends Specs, M extends AnyStateMachine>(protocol: Protocol<S>, machine: M & Accepts<M, S>, options?: MachineOptions): Invocable<S, OutputFrom<M>, InputFrom<M>>
+export function actor<S extends Specs, State = undefined>(protocol: Protocol<S>, handlers: HandlerLogic<S, State>): Invocable<S>
 export function actor(protocol: Protocol, logic: AnyStateMachine | (AnyHandlers & Options), machineOptions: MachineOptions = {}): Definition {
   if (isMachine(logic)) return define(protocol, { kind: 'machine', machine: logic, input: machineOptions.input }, machineOptions)
   const missing = Object.keys(protocol.specs).filter((type) => !Object.hasOwn(logic.on, type))

@@ -1,14 +1,15 @@
 /** One effect that a chart invoked, while it runs: `ask`, `infer`, `stepOnce`, `streamOnce`. */
+import { TroupeError } from '../ground/errors.js'
 import type { Cell } from './cell.js'
 import type { CancelReason, Envelope } from './envelope.js'
 import { runInference } from './inference.js'
 import type { InvokedEffect, Work } from './machine-effects.js'
-import type { Sender } from './post.js'
-import { asTroupeError } from './post.js'
+import { asTroupeError, type Sender } from './post.js'
+import { check, type Message } from './protocol.js'
 import { cancelled, type OpenAsk } from './replies.js'
 import { flow } from './streams.js'
 
-type Outcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown }
+export type Outcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown }
 
 export class EffectRun {
   readonly #cell: Cell
@@ -18,6 +19,8 @@ export class EffectRun {
   readonly #told: (outcome: Outcome) => void
   readonly #asks = new Set<OpenAsk>()
   #abort: AbortController | undefined
+  /** The ask whose reader gets the chunks, until it has its end. */
+  #reader = 0
   #cancelled: CancelReason | undefined
 
   constructor(cell: Cell, effect: InvokedEffect, id: string, cause: Envelope | undefined, told: (outcome: Outcome) => void) {
@@ -30,6 +33,7 @@ export class EffectRun {
 
   /** Begins once the step that invoked it has committed. */
   start(input: unknown): void {
+    this.#reader = this.#effect.into?.(input)?.ask ?? 0
     queueMicrotask(() => {
       if (this.#cancelled !== undefined) return
       this.#run(input).then(
@@ -40,18 +44,25 @@ export class EffectRun {
   }
 
   async #run(input: unknown): Promise<unknown> {
-    const result = this.#effect.run(input, this.#work())
-    if (this.#effect.into === undefined) return result
-    const { parts } = this.#cell
-    const { ask } = this.#effect.into(input)
-    const channel = parts.replies.get(ask)?.channel
+    const { into, run } = this.#effect
+    return into === undefined ? run(input, this.#work()) : this.#stream(this.#reader, run(input, this.#work()) as AsyncGenerator)
+  }
+
+  async #stream(ask: number, chunks: AsyncGenerator): Promise<unknown> {
+    const { parts, definition } = this.#cell
+    const { channel, envelope } = parts.replies.get(ask) ?? {}
     // The reader may have left before the effect began; then nobody wants it.
-    if (channel === undefined) throw cancelled(this.#effect.name, this.#cell.address, 'reader-left')
+    if (channel === undefined || envelope === undefined) throw this.#why('reader-left')
+    const spec = parts.checked ? definition.protocol.specs[envelope.type] : undefined
+    const checkChunk = spec?.kind === 'stream' ? (chunk: unknown) => check(spec.chunk, chunk, `a chunk of ${envelope.type}`) : () => {}
     try {
-      const output = await flow(result as AsyncGenerator, channel, () => {})
+      const output = await flow(chunks, channel, checkChunk)
+      if (this.#cancelled !== undefined) throw this.#why(this.#cancelled)
+      this.#reader = 0
       parts.replies.reply(ask, undefined)
       return output
     } catch (error) {
+      this.#reader = 0
       parts.replies.fail(ask, asTroupeError(error))
       throw error
     }
@@ -63,24 +74,57 @@ export class EffectRun {
     const sender: Sender = {
       address,
       cause: this.#cause === undefined ? undefined : Object.assign(Object.create(this.#cause) as Envelope, { deadline: 0 }),
-      asker: { opened: (ask) => void this.#asks.add(ask), closed: (ask) => void this.#asks.delete(ask) },
+      asker: { opened: (ask) => this.#opened(ask), closed: (ask) => void this.#asks.delete(ask) },
     }
-    const signalOf = (): AbortSignal => (this.#abort ??= new AbortController()).signal
+    const signalOf = (): AbortSignal => this.#signal
     return {
       get signal() {
         return signalOf()
       },
       idempotencyKey: `${address}/${this.#id}/${this.#effect.name}`,
-      ask: (to, message, options) => parts.post.ask(to, message, options, sender) as Promise<never>,
-      stream: (to, message) => parts.post.stream(to, message, {}, sender) as AsyncIterable<never>,
-      infer: (task, model, input, options = {}) => runInference(parts.kernels(definition), task, model, input, { ...options, signal: options.signal ?? signalOf() }) as never,
+      ask: (to, message, options) => this.#wanted(() => parts.post.ask(parts.ref(to.protocol, to.address) as never, message as unknown as Message, options, sender)) as Promise<never>,
+      stream: (to, message) => parts.post.stream(parts.ref(to.protocol, to.address) as never, message, {}, sender) as AsyncIterableIterator<never>,
+      infer: (task, model, input, options = {}) => {
+        const signal = options.signal === undefined ? this.#signal : AbortSignal.any([this.#signal, options.signal])
+        return runInference(this.#wanted(() => parts.kernels(definition)), task, model, input, { ...options, signal }) as never
+      },
     }
   }
 
+  /** Made on demand: most effects never look. */
+  get #signal(): AbortSignal {
+    this.#abort ??= new AbortController()
+    if (this.#cancelled !== undefined && !this.#abort.signal.aborted) this.#abort.abort(this.#why(this.#cancelled))
+    return this.#abort.signal
+  }
+
+  #why(reason: CancelReason): TroupeError {
+    return cancelled(this.#effect.name, this.#cell.address, reason)
+  }
+
+  async #wanted<T>(effect: () => Promise<T>): Promise<T> {
+    if (this.#cancelled !== undefined) throw this.#why(this.#cancelled)
+    return effect()
+  }
+
+  #opened(ask: OpenAsk): void {
+    this.#asks.add(ask)
+    // A stream is opened without a look whether it is still wanted.
+    if (this.#cancelled !== undefined) queueMicrotask(() => this.#cell.parts.replies.cancel(ask.envelope.id, this.#cancelled ?? 'caller'))
+  }
+
+  /** The ask is settled by another: when it was this effect's reader, nobody wants the rest. */
+  readerLeft(ask: number): void {
+    if (ask === this.#reader) this.cancel('reader-left')
+  }
+
+  /** Its signal fires, what it asked for is called off, and its reader is told that no more will come. */
   cancel(reason: CancelReason): void {
     if (this.#cancelled !== undefined) return
     this.#cancelled = reason
-    this.#abort?.abort(cancelled(this.#effect.name, this.#cell.address, reason))
-    for (const ask of this.#asks) this.#cell.parts.replies.cancel(ask.envelope.id, reason)
+    const { replies } = this.#cell.parts
+    this.#abort?.abort(this.#why(reason))
+    for (const ask of this.#asks) replies.cancel(ask.envelope.id, reason)
+    if (this.#reader !== 0) replies.fail(this.#reader, new TroupeError('Interrupted', `${this.#cell.address} left the state that was streaming`, 'read what came as incomplete, and ask again', {}, this.#why(reason)))
   }
 }

@@ -5,11 +5,15 @@ export type Priority = 0 | 1 | 2
 export const PRIORITY = { high: 0, normal: 1, low: 2 } as const
 export type PriorityName = keyof typeof PRIORITY
 
+declare const REPLY: unique symbol
+
 /** Where an answer goes: plain data, so that a statechart can keep it in its context and reply later. */
-export interface ReturnAddress {
+export interface ReturnAddress<Reply = unknown> {
   readonly address: Address
   /** The ask to answer; 0 when the message wants no answer. */
   readonly ask: number
+  /** For the compiler alone: what the asker takes for an answer. */
+  readonly [REPLY]?: Reply
 }
 
 /** Why work was called off. The caller's wish, a reader that left and a process that ends are three different facts. */

@@ -4,19 +4,19 @@
  * Say     protocol.ts, definition.ts, address.ts, ref.ts, envelope.ts, codec.ts, messagepack.ts, interceptors.ts, post.ts
  * Carry   router.ts, keyed.ts, pool.ts, topics.ts, dead-letters.ts
  * Hold    mailbox.ts, dispatcher.ts
- * Act     cell.ts, handlers.ts, handler-me.ts, me.ts, charted.ts, xstate.ts, machine-effects.ts, effect-run.ts,
+ * Act     cell.ts, handlers.ts, handler-me.ts, me.ts, charted.ts, chart-children.ts, chart-timers.ts, xstate.ts, machine-effects.ts, effect-run.ts,
  *         effects.ts, inference.ts, supervision.ts, ask-cycle.ts
  * Commit  outbox.ts, endings.ts, isolate.ts
- * Answer  replies.ts, streams.ts, observable.ts
+ * Answer  replies.ts, streams.ts, observable.ts, heed.ts
  * Ground  troupe.ts, parts.ts, limits.ts, inspection.ts, signals.ts
  */
 export { protocol, event, request, stream } from './protocol.js'
 export type { Protocol, Specs, Schema, Message, EventKey, RequestKey, StreamKey, MessageOf, ReplyOf, ChunkOf, EventsOf, EventSpec, RequestSpec, StreamSpec, NoBody } from './protocol.js'
 export { actor } from './definition.js'
-export type { Definition, Handlers, HandlerLogic, Identity, MachineOptions, Options } from './definition.js'
+export type { Definition, Invocable, Handlers, HandlerLogic, Identity, MachineOptions, Options } from './definition.js'
 export type { Me } from './me.js'
 export { reply, refuse, tell, publish, ask, infer, stepOnce, streamOnce } from './machine-effects.js'
-export type { Work } from './machine-effects.js'
+export type { Whom, Work } from './machine-effects.js'
 export type { Address } from './address.js'
 export { Ref } from './ref.js'
 export type { ActorEnding, AskOptions, TellOptions } from './ref.js'

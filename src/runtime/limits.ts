@@ -60,8 +60,17 @@ export const SUBSCRIPTIONS_MAX = 100_000
 /** Microsteps of one statechart transition: more is a loop in the chart, and the step fails. */
 export const MICROSTEPS_MAX = 1_000
 
+/** Event types whose verdict one state node remembers; then it forgets them all and starts anew. */
+export const VERDICTS_MAX = 1_000
+
+/** Events from within that wait for one chart; a child that sends more is stopped, with `Overloaded`. */
+export const WITHIN_MAX = 10_000
+
 /** How long `troupe.stop()` lets work finish before it cancels the rest. */
 export const DRAIN_MS = 5_000
 
 /** Characters of an address. */
 export const ADDRESS_LENGTH_MAX = 512
+
+/** Entries of one segment of the journal's log; a segment leaves as a whole. */
+export const LOG_SEGMENT = 4_096

@@ -1,17 +1,23 @@
 /** What a statechart may ask of its cell: actions that act when the step commits, and logic to invoke. */
 import { TroupeError } from '../ground/errors.js'
 import type { Duration } from '../ground/duration.js'
+import type { Address } from './address.js'
 import type { ReturnAddress } from './envelope.js'
 import type { InferOptions } from './effects.js'
-import type { ChunkOf, EventKey, Message, MessageOf, Protocol, ReplyOf, RequestKey, Specs, StreamKey } from './protocol.js'
-import type { Ref } from './ref.js'
+import type { BodyOf, ChunkOf, EventKey, Message, MessageOf, Protocol, ReplyOf, RequestKey, Specs, StreamKey } from './protocol.js'
 import { note, placeholder, type ActorLogic, type AnyEventObject, type EventObject, type Snapshot } from './xstate.js'
+
+/** Whom to reach: a ref, or a protocol and an address, which a chart can name before anybody is there. */
+export interface Whom<S extends Specs = Specs> {
+  readonly protocol: Protocol<S>
+  readonly address: Address
+}
 
 /** An effect of one step, as data; the cell carries it out when the step commits. */
 export type MachineEffect =
   | { readonly kind: 'reply'; readonly to: ReturnAddress; readonly value: unknown }
   | { readonly kind: 'refuse'; readonly to: ReturnAddress; readonly error: TroupeError }
-  | { readonly kind: 'tell'; readonly to: Ref; readonly message: Message }
+  | { readonly kind: 'tell'; readonly to: Whom; readonly message: Message }
   | { readonly kind: 'publish'; readonly topic: string; readonly message: Message }
   | { readonly kind: 'timer'; readonly id: string | undefined; readonly delayMs: number; readonly event: AnyEventObject }
   | { readonly kind: 'cancel-timer'; readonly id: string }
@@ -20,15 +26,23 @@ export type MachineEffect =
   | { readonly kind: 'emit'; readonly event: AnyEventObject }
   | { readonly kind: 'log'; readonly value: unknown; readonly label: string | undefined }
 
+/** What a custom action of XState is called with. */
 interface Args<C, E> {
   readonly context: C
   readonly event: E
 }
-type Given<C, E, V> = V | ((args: Args<C, E>) => V)
+type From<C, E, P, V> = (args: Args<C, E>, params: P) => V
+/** A value, or how it comes from the context, the event and the action's params. */
+type Given<C, E, P, V> = (unknown extends V ? Anything : V) | From<C, E, P, V>
+/** `unknown`, but for a compiler that would then not see that a function is one. */
+type Anything = {} | null | undefined
 /** A custom action of XState, seen from the machine that lists it. */
-type Action<C, E> = (args: { context: C; event: E; self: never; system: never }, params: never) => void
+type Action<C, E, P> = (args: Args<C, E>, params: P) => void
 
-const give = <C, E, V>(given: Given<C, E, V>, args: Args<C, E>): V => (typeof given === 'function' ? (given as (args: Args<C, E>) => V)(args) : given)
+/** What the requests among these events may be answered with. */
+type ReplyIn<E> = E extends { readonly from: ReturnAddress<infer Reply> } ? Reply : never
+
+const give = <C, E, P, V>(given: Given<C, E, P, V>, args: Args<C, E>, params: P): V => (typeof given === 'function' ? (given as From<C, E, P, V>)(args, params) : (given as V))
 
 function act(effect: MachineEffect, name: string): void {
   if (!note(effect)) throw new TroupeError('InvalidDefinition', `${name}() acts only inside a troupe`, 'spawn the machine with troupe.spawn(name, actor(protocol, machine))')
@@ -40,45 +54,55 @@ function addressIn(event: unknown, action: string): ReturnAddress {
   throw new TroupeError('InvalidMessage', `${action}() has nobody to answer: the event at hand came from no message`, 'keep event.from in the context when the request arrives, and give it as { to }')
 }
 
-/** Answers the request at hand, or the one kept as `to`. */
-export function reply<C, E extends EventObject, V>(value: Given<C, E, V>, options: { readonly to?: Given<C, E, ReturnAddress> } = {}): Action<C, E> {
-  return function reply({ context, event }) {
+/** Whom an answer is for, when it is not the sender of the event at hand: one kept in the context. With `undefined` nobody is told. */
+interface To<C, E, P, Reply> {
+  readonly to: Given<C, E, P, ReturnAddress<Reply> | undefined>
+}
+
+/** Answers the request at hand, or the one kept as `to`. Nothing happens when it wants no answer any more. */
+export function reply<C, E extends EventObject, P>(value: Given<C, E, P, ReplyIn<E>>): Action<C, E, P>
+export function reply<C, E extends EventObject, P, Reply>(value: Given<C, E, P, NoInfer<Reply>>, options: To<C, E, P, Reply>): Action<C, E, P>
+export function reply<C, E extends EventObject, P>(value: Given<C, E, P, unknown>, options?: To<C, E, P, unknown>): Action<C, E, P> {
+  return function reply({ context, event }, params) {
     const args = { context, event }
-    act({ kind: 'reply', to: options.to === undefined ? addressIn(event, 'reply') : give(options.to, args), value: give(value, args) }, 'reply')
+    const to = options === undefined ? addressIn(event, 'reply') : give(options.to, args, params)
+    if (to !== undefined) act({ kind: 'reply', to, value: give(value, args, params) }, 'reply')
   }
 }
 
 /** Answers the request at hand, or the one kept as `to`, with an error. */
-export function refuse<C, E extends EventObject>(error: Given<C, E, TroupeError>, options: { readonly to?: Given<C, E, ReturnAddress> } = {}): Action<C, E> {
-  return function refuse({ context, event }) {
+export function refuse<C, E extends EventObject, P>(error: Given<C, E, P, TroupeError>, options?: To<C, E, P, unknown>): Action<C, E, P> {
+  return function refuse({ context, event }, params) {
     const args = { context, event }
-    act({ kind: 'refuse', to: options.to === undefined ? addressIn(event, 'refuse') : give(options.to, args), error: give(error, args) }, 'refuse')
+    const to = options === undefined ? addressIn(event, 'refuse') : give(options.to, args, params)
+    if (to !== undefined) act({ kind: 'refuse', to, error: give(error, args, params) }, 'refuse')
   }
 }
 
 /** Tells another actor, once the step has committed. */
-export function tell<C, E extends EventObject, S extends Specs>(to: Given<C, E, Ref<S>>, message: Given<C, E, MessageOf<S, EventKey<S>>>): Action<C, E> {
-  return function tell({ context, event }) {
+export function tell<C, E extends EventObject, P, S extends Specs>(to: Given<C, E, P, Whom<S>>, message: Given<C, E, P, MessageOf<NoInfer<S>, EventKey<NoInfer<S>>>>): Action<C, E, P> {
+  return function tell({ context, event }, params) {
     const args = { context, event }
-    act({ kind: 'tell', to: give(to, args) as unknown as Ref, message: give(message, args) as unknown as Message }, 'tell')
+    act({ kind: 'tell', to: give(to, args, params) as unknown as Whom, message: give(message, args, params) as unknown as Message }, 'tell')
   }
 }
 
 /** Publishes to a topic, once the step has committed. */
-export function publish<C, E extends EventObject>(topic: Given<C, E, string>, message: Given<C, E, Message>): Action<C, E> {
-  return function publish({ context, event }) {
+export function publish<C, E extends EventObject, P, M extends { readonly type: string }>(topic: Given<C, E, P, string>, message: Given<C, E, P, M>): Action<C, E, P> {
+  return function publish({ context, event }, params) {
     const args = { context, event }
-    act({ kind: 'publish', topic: give(topic, args), message: give(message, args) }, 'publish')
+    act({ kind: 'publish', topic: give(topic, args, params), message: give<C, E, P, M>(message, args, params) as unknown as Message }, 'publish')
   }
 }
 
 /** What an invoked effect may do while it runs. */
 export interface Work {
+  /** Fires when the state that invoked it is left, or its actor or reader is gone; its reason is a `Cancelled` error that says why. */
   readonly signal: AbortSignal
   /** The same for each try of the same effect. */
   readonly idempotencyKey: string
-  ask<S extends Specs, K extends RequestKey<S>>(to: Ref<S>, message: MessageOf<S, K>, options?: { readonly timeout?: Duration | 'none' }): Promise<ReplyOf<S, K>>
-  stream<S extends Specs, K extends StreamKey<S>>(to: Ref<S>, message: MessageOf<S, K>): AsyncIterable<ChunkOf<S, K>>
+  ask<S extends Specs, K extends RequestKey<S>>(to: Whom<S>, message: MessageOf<S, K>, options?: { readonly timeout?: Duration | 'none' }): Promise<ReplyOf<S, K>>
+  stream<S extends Specs, K extends StreamKey<S>>(to: Whom<S>, message: MessageOf<S, K>): AsyncIterableIterator<ChunkOf<S, K>>
   infer<Result = unknown, Part = unknown>(task: string, model: string, input: unknown, options?: InferOptions): PromiseLike<Result> & AsyncIterable<Part>
 }
 
@@ -86,46 +110,44 @@ export interface Work {
 export interface InvokedEffect {
   readonly name: string
   /** Where the chunks go that `run` yields, for an effect that streams. */
-  readonly into?: (input: unknown) => ReturnAddress
-  readonly run: (input: unknown, work: Work) => PromiseLike<unknown> | AsyncGenerator<unknown, unknown>
+  readonly into?: (input: unknown) => ReturnAddress | undefined
+  readonly run: (input: unknown, work: Work) => unknown
 }
 
 const EFFECT = Symbol('troupe.effect')
 const effectLogic = <Output, Input>(effect: InvokedEffect): ActorLogic<Snapshot<Output>, EventObject, Input> => placeholder({ [EFFECT]: effect })
 export const invokedEffect = (logic: unknown): InvokedEffect | undefined => (logic as { [EFFECT]?: InvokedEffect })[EFFECT]
 
-type Fields<M> = Omit<M, 'type'>
+/** A request's fields; nothing to give where it has none. */
+type FieldsOf<S extends Specs, K extends keyof S & string> = BodyOf<S[K]>
+type InputOf<Body> = keyof Body extends never ? void : Body
 
 /**
  * Logic to invoke that asks another actor: its input is the request's body, its output the reply.
  * `to` may depend on the input.
  */
-export function ask<S extends Specs, K extends RequestKey<S>>(to: Ref<S> | ((input: Fields<MessageOf<S, K>>) => Ref<S>), type: K, options: { readonly timeout?: Duration | 'none' } = {}): ActorLogic<Snapshot<ReplyOf<S, K>>, EventObject, Fields<MessageOf<S, K>>> {
+export function ask<S extends Specs, K extends RequestKey<S>>(to: Whom<S> | ((input: FieldsOf<S, K>) => Whom<S>), type: K, options: { readonly timeout?: Duration | 'none' } = {}): ActorLogic<Snapshot<ReplyOf<S, K>>, EventObject, InputOf<FieldsOf<S, K>>> {
   return effectLogic({
     name: `ask ${type}`,
-    run: (input, work) => {
-      const body = input as Fields<MessageOf<S, K>>
-      return work.ask(typeof to === 'function' ? to(body) : to, { ...body, type } as unknown as MessageOf<S, K>, options)
-    },
+    run: (input, work) => work.ask(typeof to === 'function' ? to(input as FieldsOf<S, K>) : to, { ...(input as object), type } as unknown as MessageOf<S, K>, options),
   })
 }
 
 /** Logic to invoke that runs a kernel: its input is the kernel's input, its output the kernel's result. */
 export function infer<Output = unknown, Input = unknown>(task: string, model: string, options: InferOptions = {}): ActorLogic<Snapshot<Output>, EventObject, Input> {
-  return effectLogic({ name: `infer ${task}`, run: (input, work) => work.infer(task, model, input, { ...options, signal: work.signal }) })
+  return effectLogic({ name: `infer ${task}`, run: (input, work) => work.infer(task, model, input, options) })
 }
 
-/** Logic to invoke that runs a function once, outside the event loop's turn of the actor. */
-export function stepOnce<Output, Input = void>(name: string, run: (input: Input, work: Work) => PromiseLike<Output>): ActorLogic<Snapshot<Output>, EventObject, Input> {
+/** Logic to invoke that runs a function once, outside the actor's turn. */
+export function stepOnce<Output, Input = void>(name: string, run: (input: Input, work: Work) => Output | PromiseLike<Output>): ActorLogic<Snapshot<Output>, EventObject, Input> {
   return effectLogic({ name, run: (input, work) => run(input as Input, work) })
 }
 
 /**
  * Logic to invoke that answers a stream: what the generator yields goes to the reader at `input.into`, no faster
- * than it reads, and what the generator returns is the output.
+ * than it reads, and what the generator returns is the output. When the reader leaves before the end, `onError` has a
+ * `Cancelled` error with reason `reader-left`.
  */
-export function streamOnce<Output, Chunk, Input extends { readonly into: ReturnAddress }>(name: string, run: (input: Input, work: Work) => AsyncGenerator<Chunk, Output>): ActorLogic<Snapshot<Output>, EventObject, Input> {
-  return effectLogic({ name, into: (input) => (input as Input).into, run: (input, work) => run(input as Input, work) })
+export function streamOnce<Chunk, Output, Input extends { readonly into: ReturnAddress }>(name: string, run: (input: Input, work: Work) => AsyncGenerator<Chunk, Output>): ActorLogic<Snapshot<Output>, EventObject, Input> {
+  return effectLogic({ name, into: (input) => (input as Input | undefined)?.into, run: (input, work) => run(input as Input, work) })
 }
-
-export type { Protocol }

@@ -68,7 +68,7 @@ export function protocol<const S extends Specs>(specs: S): Protocol<S> {
   return { specs: Object.freeze(Object.assign(Object.create(null) as S, specs)) }
 }
 
-type BodyOf<Sp extends Spec> = Sp extends { readonly body: Schema<infer Body> | undefined } ? Body : never
+export type BodyOf<Sp extends Spec> = Sp extends { readonly body: Schema<infer Body> | undefined } ? Body : never
 type Named<K, Body> = { readonly type: K } & Body
 type KeysOf<S extends Specs, Kind extends Spec['kind']> = { [K in keyof S & string]: S[K]['kind'] extends Kind ? K : never }[keyof S & string]
 
@@ -84,7 +84,9 @@ export type ReplyOf<S extends Specs, K extends keyof S> = S[K] extends RequestSp
 export type ChunkOf<S extends Specs, K extends keyof S> = S[K] extends StreamSpec<object, infer Chunk> ? Chunk : never
 
 /** The union of events that a statechart behind this protocol receives: each message, with where it came `from`. */
-export type EventsOf<P extends Protocol> = P extends Protocol<infer S> ? { [K in keyof S & string]: Named<K, BodyOf<S[K]>> & { readonly from: ReturnAddress } }[keyof S & string] : never
+export type EventsOf<P extends Protocol> = P extends Protocol<infer S> ? { [K in keyof S & string]: Named<K, BodyOf<S[K]>> & { readonly from: ReturnAddress<AnswerTo<S[K]>> } }[keyof S & string] : never
+/** A stream is answered with its end; an event with nothing at all. */
+type AnswerTo<Sp extends Spec> = Sp extends RequestSpec<object, infer Reply> ? Reply : Sp extends StreamSpec ? undefined : never
 
 /** A message as the runtime sees it. */
 export type Message = { readonly type: string } & Readonly<Record<string, unknown>>

@@ -3,21 +3,29 @@
  * stub system of ours, and what it wants done comes out as data. No XState actor, mailbox or timer runs a chart here.
  *
  * Traps of XState 5.33 that this file knows:
- * - `microstep` reassigns `scope.actionExecutor`, so it is reset before each run and the scope is never frozen.
+ * - `microstep` reassigns `scope.actionExecutor`, so it is reset before each step and the scope is never frozen.
  * - `sendTo` a child that is being spawned fills `params.to` later, so sends are read after the step.
- * - `assign(({ spawn }) => …)` emits no action, so children are found by comparing `snapshot.children`.
- * - `machine.start` and a child's constructor would run child logic, so named child charts are placeholders.
+ * - `assign(({ spawn }) => …)` emits no action, so children are noted when they are built, not when they are started.
+ * - Building a child runs its logic's first step inside ours, so a chart among them is swapped for a placeholder first.
+ * - `spawnChild` without an id files the child under `undefined`, so children are known by their own id and identity.
+ * - A logic that nobody provided is passed over in silence, and an action too; the first is an error here.
  */
-import type { ActorLogic, AnyActorRef, AnyActorScope, AnyEventObject, AnyMachineSnapshot, AnyStateMachine, EventFromLogic, EventObject, ExecutableActionObject, NonReducibleUnknown, Snapshot } from 'xstate'
-import { invariant } from '../ground/invariant.js'
-import { MICROSTEPS_MAX } from './limits.js'
+import type { ActorLogic, AnyActorRef, AnyActorScope, AnyEventObject, AnyMachineSnapshot, AnyStateMachine, EventFromLogic, EventObject, ExecutableActionObject, InputFrom, NonReducibleUnknown, OutputFrom, Snapshot } from 'xstate'
+import { TroupeError } from '../ground/errors.js'
+import type { Cell } from './cell.js'
+import { MICROSTEPS_MAX, VERDICTS_MAX } from './limits.js'
 import type { MachineEffect } from './machine-effects.js'
 
-export type { ActorLogic, AnyEventObject, AnyMachineSnapshot, AnyStateMachine, EventFromLogic, EventObject, NonReducibleUnknown, Snapshot }
+export type { ActorLogic, AnyActorRef, AnyEventObject, AnyMachineSnapshot, AnyStateMachine, EventFromLogic, EventObject, InputFrom, NonReducibleUnknown, OutputFrom, Snapshot }
 
-/** Where events go that reach a chart from outside a step: its cell. */
+/** What stands behind a chart's `self` or `parent`. */
 export interface ChartPort {
-  internal(event: AnyEventObject): void
+  readonly cell: Cell
+  readonly snapshot: AnyMachineSnapshot | undefined
+  /** An event from within: one that the chart sent itself, or that came from `source`, a child left to XState. */
+  internal(event: AnyEventObject, source?: AnyActorRef): void
+  /** An event for one of its children, sent outside a step. */
+  forChild(child: AnyActorRef, event: AnyEventObject): void
 }
 
 /** What a chart's `self` and `parent` are: a name and a port, no XState actor. */
@@ -25,6 +33,8 @@ export class Self {
   readonly system = system
   readonly sessionId: string
   readonly _parent: Self | undefined
+  /** Children built, for the ids of those that have no name. */
+  built = 0
   constructor(
     readonly id: string,
     readonly port: ChartPort,
@@ -45,8 +55,8 @@ export class Self {
   on(): { unsubscribe(): void } {
     return { unsubscribe() {} }
   }
-  getSnapshot(): undefined {
-    return undefined
+  getSnapshot(): AnyMachineSnapshot | undefined {
+    return this.port.snapshot
   }
   toJSON(): object {
     return { xstate$$type: 1, id: this.id }
@@ -56,56 +66,65 @@ export class Self {
 /** A child that a step started: what a cell needs to run it its own way. */
 export interface ChildStart {
   readonly id: string
-  readonly src: unknown
   readonly logic: unknown
   readonly input: unknown
-  /** XState's own actor, not started: for logic that the cell leaves to XState. */
+  /** Whether its parent wants each of its snapshots as an event. */
+  readonly shows: boolean
+  /** XState's own actor, not started: the child's identity, and the actor itself for logic that is left to XState. */
   readonly ref: AnyActorRef
 }
 
 /** What one step decided, as data. */
 export interface Step {
   readonly snapshot: AnyMachineSnapshot
-  /** Whether some transition was selected for the event. */
+  /** Whether some transition was selected for the event, an eventless one that reads it included. */
   readonly taken: boolean
   readonly effects: readonly MachineEffect[]
   readonly started: readonly ChildStart[]
-  readonly stopped: readonly string[]
+  readonly stopped: readonly AnyActorRef[]
+}
+
+/** XState's actor, as far as this file needs it. */
+interface Built {
+  readonly id: string
+  readonly _parent: unknown
+  logic: unknown
+  readonly options: { readonly input?: unknown }
+  readonly _syncSnapshot: boolean | undefined
+  _send(event: AnyEventObject): void
 }
 
 interface Run {
+  self: Self
   effects: MachineEffect[]
-  taken: number
+  taken: boolean
+  built: Built[]
+  stopped: Built[]
 }
 
-const NO_CHILDREN: readonly never[] = Object.freeze([])
+/** Never pushed to: lists of their own are made on demand, since most steps need none. */
+const NONE: never[] = []
 
-/** Never pushed to: `add` makes a list of its own. */
-const NO_EFFECTS: MachineEffect[] = []
-
-/** The step under way; transitions are synchronous and never nest, so one note serves them all. */
+/** The step under way. */
 let current: Run | undefined
-const run: Run = { effects: [], taken: -1 }
-
-function add(effect: MachineEffect): void {
-  if (run.effects.length === 0) run.effects = [effect]
-  else run.effects.push(effect)
-}
 
 /** Notes an effect of the step under way; false outside a troupe. */
 export function note(effect: MachineEffect): boolean {
   if (current === undefined) return false
-  add(effect)
+  if (current.effects === NONE) current.effects = [effect]
+  else current.effects.push(effect)
   return true
 }
 
 const noop = (): void => {}
 const system = {
-  _bookId: () => 'child',
+  _bookId: () => (current === undefined ? 'actor' : `child-${++current.self.built}`),
   _register: (id: string) => id,
   _unregister: noop,
   _set: noop,
-  get: () => undefined,
+  get(name: string): never {
+    throw new TroupeError('InvalidDefinition', `system.get(${JSON.stringify(name)}) finds nobody: a troupe knows actors by their address`, 'tell, ask or sendTo by a ref or an address')
+  },
   getAll: () => ({}),
   inspect: () => ({ unsubscribe: noop }),
   getSnapshot: () => ({ _scheduledEvents: {} }),
@@ -113,16 +132,30 @@ const system = {
   _snapshot: { _scheduledEvents: {} },
   _clock: { setTimeout: noop, clearTimeout: noop },
   _logger: noop,
-  _sendInspectionEvent(event: { readonly type: string; readonly _transitions?: readonly unknown[] }): void {
-    // The first microstep alone tells whether the event itself was taken.
-    if (current !== undefined && current.taken === -1 && event._transitions !== undefined) current.taken = event._transitions.length
+  _sendInspectionEvent(event: { readonly type: string; readonly actorRef: unknown; readonly _transitions?: readonly unknown[] }): void {
+    if (current === undefined) return
+    // An event that selected nothing is followed by eventless transitions only, and those that fire were waiting for it.
+    if (event._transitions !== undefined) current.taken ||= event._transitions.length > 0 && event.actorRef === current.self
+    else if (event.type === '@xstate.actor') noteBuilt(current, event.actorRef as Built)
   },
-  _relay(_source: unknown, target: unknown, event: AnyEventObject): void {
-    if (!(target instanceof Self)) (target as { _send(event: AnyEventObject): void })._send(event)
-    else if (current === undefined) target.port.internal(event)
-    else add({ kind: 'send', params: { to: target, event } })
+  _relay(source: unknown, target: unknown, event: AnyEventObject): void {
+    if (current !== undefined && (source === undefined || source === current.self)) note({ kind: 'send', params: { to: target, event } })
+    else if (target instanceof Self) target.port.internal(event, source as AnyActorRef | undefined)
+    else {
+      const built = target as Built
+      if (source === undefined && built._parent instanceof Self) built._parent.port.forChild(target as AnyActorRef, event)
+      else built._send(event)
+    }
   },
   scheduler: { schedule: noop, cancel: noop, cancelAll: noop },
+}
+
+/** XState has named an actor and not yet asked its logic for a first snapshot. */
+function noteBuilt(run: Run, built: Built): void {
+  if (built._parent !== run.self) return
+  if (isMachine(built.logic)) built.logic = { ...STANDS, stands: built.logic }
+  if (run.built === NONE) run.built = [built]
+  else run.built.push(built)
 }
 
 const scope = {
@@ -137,31 +170,41 @@ const scope = {
   emit: noop,
   actionExecutor: execute,
 }
+const theScope = scope as unknown as AnyActorScope
 
 function execute(action: ExecutableActionObject): void {
   const params = action.params as Record<string, unknown>
   switch (action.type) {
     case 'xstate.raise':
-      if (typeof params['delay'] === 'number') add({ kind: 'timer', id: params['id'] as string | undefined, delayMs: params['delay'], event: params['event'] as AnyEventObject })
+      if (typeof params['delay'] === 'number') note({ kind: 'timer', id: params['id'] as string | undefined, delayMs: params['delay'], event: params['event'] as AnyEventObject })
       return
     case 'xstate.sendTo':
-      add({ kind: 'send', params: params as unknown as { to: unknown; event: AnyEventObject } })
+      note({ kind: 'send', params: params as unknown as { to: unknown; event: AnyEventObject } })
       return
     case 'xstate.cancel':
-      add({ kind: 'cancel-timer', id: params['sendId'] as string })
+      note({ kind: 'cancel-timer', id: params['sendId'] as string })
       return
     case 'xstate.emit':
-      add({ kind: 'emit', event: params['event'] as AnyEventObject })
+      note({ kind: 'emit', event: params['event'] as AnyEventObject })
       return
     case 'xstate.spawnChild':
+      if (params['actorRef'] === undefined) throw new TroupeError('InvalidDefinition', `the chart starts ${String(params['src'])}, which nobody provided`, 'name it in setup({ actors }), or give it with machine.provide({ actors })')
+      return
     case 'xstate.stopChild':
-      return // found by comparing the children
+      if (action.params !== undefined) noteStopped(action.params as unknown as Built)
+      return
     case 'xstate.log':
-      add({ kind: 'log', value: params['value'], label: params['label'] as string | undefined })
+      note({ kind: 'log', value: params['value'], label: params['label'] as string | undefined })
       return
     default:
       action.exec?.(action.info as never, action.params)
   }
+}
+
+function noteStopped(child: Built): void {
+  const run = current as Run
+  if (run.stopped === NONE) run.stopped = [child]
+  else run.stopped.push(child)
 }
 
 type Verdict = 'now' | 'try' | 'later' | 'never'
@@ -177,32 +220,19 @@ export class Chart {
   readonly #takes = new Map<object, Map<string, NodeVerdict>>()
   readonly #anywhere = new Map<string, boolean>()
 
-  /** `stand` gives the placeholder for named child logic that the cell runs itself, or `undefined`. */
-  constructor(machine: AnyStateMachine, stand: (logic: unknown) => unknown) {
-    const actors = Object.entries(machine.implementations.actors as Record<string, unknown>)
-    const stands = actors.map(([name, logic]) => [name, stand(logic)] as const).filter(([, logic]) => logic !== undefined)
-    this.#machine = machine.provide({ actors: Object.fromEntries(stands) as never })
+  constructor(machine: AnyStateMachine) {
+    this.#machine = machine.provide({})
     const options = this.#machine.options
     // Infinity is XState's default, and a loop in a chart would then hold the process for ever.
     if (options.maxIterations === Infinity) options.maxIterations = MICROSTEPS_MAX
   }
 
   start(self: Self, input: unknown): Step {
-    begin(self)
-    try {
-      return outcome(NOTHING, this.#machine.getInitialSnapshot(theScope, input))
-    } finally {
-      end()
-    }
+    return run(self, () => this.#machine.getInitialSnapshot(theScope, input))
   }
 
   step(self: Self, snapshot: AnyMachineSnapshot, event: AnyEventObject): Step {
-    begin(self)
-    try {
-      return outcome(snapshot.children as Children, this.#machine.transition(snapshot, event, theScope))
-    } finally {
-      end()
-    }
+    return run(self, () => this.#machine.transition(snapshot, event, theScope))
   }
 
   /**
@@ -228,7 +258,7 @@ export class Chart {
     let takes = this.#anywhere.get(type)
     if (takes === undefined) {
       takes = [...(this.#machine as unknown as { idMap: Map<string, NodeView> }).idMap.values()].some((node) => this.#nodeTakes(node, type) !== 'no')
-      this.#anywhere.set(type, takes)
+      remember(this.#anywhere, type, takes)
     }
     return takes
   }
@@ -240,48 +270,53 @@ export class Chart {
     if (verdict === undefined) {
       const candidates = [...node.transitions].filter(([descriptor]) => matches(type, descriptor)).flatMap(([, transitions]) => transitions)
       verdict = candidates.length === 0 ? 'no' : candidates.some(({ guard }) => guard === undefined) ? 'yes' : 'guarded'
-      verdicts.set(type, verdict)
+      remember(verdicts, type, verdict)
     }
     return verdict
   }
 }
 
-type Children = Record<string, AnyActorRef>
-const theScope = scope as unknown as AnyActorScope
+/** Types come from senders, who may invent as many as they like. */
+function remember<V>(memo: Map<string, V>, type: string, verdict: V): void {
+  if (memo.size >= VERDICTS_MAX) memo.clear()
+  memo.set(type, verdict)
+}
 
-function begin(self: Self): void {
-  invariant(current === undefined, 'a step never runs inside another')
-  run.effects = NO_EFFECTS
-  run.taken = -1
-  current = run
+/**
+ * One step. An action that starts an actor of its own, by telling one that was asleep, runs that actor's first step
+ * inside this one, so the scope is put back as it was.
+ */
+function run(self: Self, decide: () => AnyMachineSnapshot): Step {
+  const outer = current
+  const outerExecutor = scope.actionExecutor
+  const mine: Run = (current = { self, effects: NONE, taken: false, built: NONE, stopped: NONE })
+  enter(self, execute)
+  try {
+    const snapshot = decide()
+    const { effects, taken, built, stopped } = mine
+    return { snapshot, taken, effects, started: startsOf(built, stopped), stopped: stopped as unknown as AnyActorRef[] }
+  } finally {
+    current = outer
+    enter(outer?.self, outerExecutor)
+  }
+}
+
+function enter(self: Self | undefined, executor: typeof execute): void {
   scope.self = self
-  scope.id = scope.sessionId = self.id
-  scope.actionExecutor = execute
+  scope.id = scope.sessionId = self?.id ?? ''
+  scope.actionExecutor = executor
 }
 
-function end(): void {
-  current = undefined
-  scope.self = undefined
-}
-
-function outcome(before: Children, snapshot: AnyMachineSnapshot): Step {
-  const after = snapshot.children as Children
-  const same = after === before
-  return { snapshot, taken: run.taken > 0, effects: run.effects, started: same ? NO_CHILDREN : startedIn(before, after), stopped: same ? NO_CHILDREN : stoppedIn(before, after) }
-}
-
-const NOTHING: Record<string, AnyActorRef> = {}
-
-function startedIn(before: Record<string, AnyActorRef>, after: Record<string, AnyActorRef>): ChildStart[] {
-  return Object.keys(after)
-    .filter((id) => before[id] !== after[id] && after[id] !== undefined)
-    .map((id) => {
-      const ref = after[id] as AnyActorRef & { logic: unknown; options: { input?: unknown }; src: unknown }
-      return { id, src: ref.src, logic: ref.logic, input: ref.options.input, ref }
+/** A child that was stopped in the step that built it never starts, nor does one whose id the step gave to another. */
+function startsOf(built: readonly Built[], stopped: readonly Built[]): readonly ChildStart[] {
+  if (built.length === 0) return NONE
+  return built
+    .filter((each, at) => !stopped.includes(each) && !built.some(({ id }, later) => later > at && id === each.id))
+    .map((each) => {
+      const { id, logic, options, _syncSnapshot } = each
+      return { id, logic: (logic as { stands?: unknown }).stands ?? logic, input: options.input, shows: _syncSnapshot === true, ref: each as unknown as AnyActorRef }
     })
 }
-
-const stoppedIn = (before: Record<string, AnyActorRef>, after: Record<string, AnyActorRef>): string[] => Object.keys(before).filter((id) => before[id] !== after[id])
 
 /** XState's own rule for event descriptors: exact, `*`, or a prefix that ends in `.*`. */
 function matches(type: string, descriptor: string): boolean {
@@ -306,6 +341,9 @@ export function placeholder<Output, Input>(extra: object): ActorLogic<Snapshot<O
   }
 }
 
-/** Starts and stops the actors of logic that is left to XState: promises, callbacks, observables, transitions. */
-export const startForeign = (ref: AnyActorRef): void =>  (ref as unknown as { start(): void }).start()
+const STANDS = placeholder<unknown, unknown>({})
+
+/** Starts, stops and feeds the actors of logic that is left to XState: promises, callbacks, observables, transitions. */
+export const startForeign = (ref: AnyActorRef): void => (ref as unknown as { start(): void }).start()
 export const stopForeign = (ref: AnyActorRef): void => (ref as unknown as { _stop(): void })._stop()
+export const sendForeign = (ref: AnyActorRef, event: AnyEventObject): void => (ref as unknown as Built)._send(event)

@@ -1,0 +1,164 @@
+/**
+ * Owns: what a chart started and has not stopped: child cells, effects, and the actors of logic that is left to XState.
+ * Does not own: when they start, stop or are spoken to; the chart decides and its cell commits.
+ *
+ * Invariant: who is no longer listed here is not heard any more. A child that was stopped, or belongs to a former life
+ * of the chart, has no outcome.
+ */
+import { childAddress, checkChildName, type Address } from './address.js'
+import type { Cell } from './cell.js'
+import type { Charted } from './charted.js'
+import { childMachine, isDefinition, type Definition } from './definition.js'
+import { EffectRun, type Outcome } from './effect-run.js'
+import type { Envelope } from './envelope.js'
+import { invokedEffect, type InvokedEffect } from './machine-effects.js'
+import { isMachine, Self, startForeign, stopForeign, type AnyActorRef, type AnyEventObject, type AnyMachineSnapshot, type ChildStart } from './xstate.js'
+
+/** How a child is run. */
+type Way =
+  | { readonly kind: 'cell'; readonly address: Address; readonly definition: Definition; cell: Cell | undefined }
+  | { readonly kind: 'effect'; readonly effect: InvokedEffect; run: EffectRun | undefined }
+  | { readonly kind: 'foreign' }
+
+export interface Child {
+  readonly start: ChildStart
+  readonly way: Way
+}
+
+/** With children or a handler under way a stop takes its time. */
+const stopsAtOnce = ({ children, behaviour, definition }: Cell): boolean => children.length === 0 && (definition.logic.kind === 'machine' || !behaviour.working)
+
+export class ChartChildren {
+  readonly #chart: Charted
+  readonly #cell: Cell
+  readonly #children = new Map<string, Child>()
+
+  constructor(chart: Charted, cell: Cell) {
+    this.#chart = chart
+    this.#cell = cell
+  }
+
+  get size(): number {
+    return this.#children.size
+  }
+  get effects(): boolean {
+    for (const { way } of this.#children.values()) if (way.kind === 'effect') return true
+    return false
+  }
+
+  /** The child, while it lives; another of the same id is not it. */
+  find(ref: AnyActorRef): Child | undefined {
+    const child = this.#children.get(ref.id)
+    return child?.start.ref === ref ? child : undefined
+  }
+
+  /** Decides how a child will run, once those `leaving` have left. Throws `InvalidDefinition` for an id that cannot be part of an address. */
+  plan(start: ChildStart, leaving: readonly AnyActorRef[]): Child {
+    const { id, logic } = start
+    const effect = invokedEffect(logic)
+    if (effect !== undefined) return { start, way: { kind: 'effect', effect, run: undefined } }
+    if (!isDefinition(logic) && !isMachine(logic)) return { start, way: { kind: 'foreign' } }
+    const definition = isDefinition(logic) ? logic : childMachine(logic)
+    return { start, way: { kind: 'cell', address: this.#freeAddress(checkChildName(id), leaving), definition, cell: undefined } }
+  }
+
+  /** One of the same id may still be on its way out when the new one comes. */
+  #freeAddress(id: string, leaving: readonly AnyActorRef[]): Address {
+    const { router } = this.#cell.parts
+    const gone = leaving.map((ref) => this.find(ref)?.way).flatMap((way) => (way?.kind === 'cell' && way.cell !== undefined && stopsAtOnce(way.cell) ? [way.address] : []))
+    const address = childAddress(this.#cell.address, id)
+    for (let next = 2, free = address; ; next++) {
+      if (router.awake(free) === undefined || gone.includes(free)) return free
+      free = `${address}~${next}`
+    }
+  }
+
+  /** Lists the child, and starts its cell if it is one, so that what the step sends it finds a mailbox. */
+  add(child: Child): void {
+    const { start, way } = child
+    const namesake = this.#children.get(start.id)
+    if (namesake !== undefined) this.stop(namesake.start.ref)
+    this.#children.set(start.id, child)
+    if (way.kind !== 'cell') return
+    const { definition, address } = way
+    const supervise = definition.options.supervise ?? { onFailure: 'stop' }
+    const name = address.slice(childAddress(this.#cell.address, '').length)
+    way.cell = this.#cell.startChild(name, definition, { ...(start.input !== undefined && { input: start.input }), supervise, childOf: { chart: this.#chart, ref: start.ref } })
+  }
+
+  /** Starts what is no cell, once the step has left; nothing when the child was stopped before that. */
+  begin(child: Child, cause: Envelope | undefined): void {
+    const { start, way } = child
+    if (this.find(start.ref) !== child) return
+    if (way.kind === 'foreign') startForeign(start.ref)
+    else if (way.kind === 'effect') {
+      way.run = new EffectRun(this.#cell, way.effect, start.id, cause, (outcome) => this.ended(start.ref, outcome))
+      way.run.start(start.input)
+    }
+  }
+
+  /** Stops a child. With `afterMail` a cell has mail to come, and is given back to be retired once that has arrived. */
+  stop(ref: AnyActorRef, { afterMail = false } = {}): Cell | undefined {
+    this.#chart.unhear(ref)
+    const child = this.find(ref)
+    if (child === undefined) return undefined
+    this.#children.delete(ref.id)
+    const { way } = child
+    switch (way.kind) {
+      case 'cell':
+        if (afterMail) return way.cell
+        void way.cell?.stop({ kind: 'stopped' })
+        return undefined
+      case 'effect':
+        way.run?.cancel('caller')
+        return undefined
+      case 'foreign':
+        stopForeign(ref)
+        return undefined
+    }
+  }
+
+  /** A child has come to its end by itself; its chart hears of it. */
+  ended(ref: AnyActorRef, outcome: Outcome): void {
+    if (this.find(ref) === undefined) return
+    const { id } = ref
+    const event: AnyEventObject = outcome.ok ? { type: `xstate.done.actor.${id}`, output: outcome.value, actorId: id } : { type: `xstate.error.actor.${id}`, error: outcome.error, actorId: id }
+    this.#chart.internal(event, ref)
+  }
+
+  /** It needs no stopping any more. */
+  forget(ref: AnyActorRef): void {
+    if (this.find(ref) !== undefined) this.#children.delete(ref.id)
+  }
+
+  /** A child chart has a new snapshot. */
+  shown(ref: AnyActorRef, snapshot: AnyMachineSnapshot): void {
+    if (this.find(ref)?.start.shows === true) this.#chart.internal({ type: `xstate.snapshot.${ref.id}`, snapshot }, ref)
+  }
+
+  /** An ask is settled: an effect that streams to its reader need not go on. */
+  settled(ask: number): void {
+    for (const { way } of this.#children.values()) if (way.kind === 'effect') way.run?.readerLeft(ask)
+  }
+
+  /** The chart's life is over; child cells are its cell's to stop. */
+  dispose(why: 'failed' | 'stopped'): void {
+    const children = [...this.#children.values()]
+    this.#children.clear()
+    for (const { start, way } of children) {
+      if (way.kind === 'effect') way.run?.cancel(why === 'failed' ? 'actor-failed' : 'actor-stopped')
+      else if (way.kind === 'foreign') stopForeign(start.ref)
+    }
+  }
+}
+
+/** A child's own end, as its chart hears of it. */
+export const isEnd = ({ type }: AnyEventObject): boolean => type.startsWith('xstate.done.actor.') || type.startsWith('xstate.error.actor.')
+
+/** Whom `sendParent` reaches. A parent that is no chart has a mailbox and nothing else. */
+export function parentOf({ options: { childOf, parent } }: Cell): Self | undefined {
+  if (childOf !== undefined) return childOf.chart.self
+  if (parent === undefined) return undefined
+  const internal = (event: AnyEventObject): void => parent.parts.post.notify(parent, event)
+  return new Self(parent.address, { cell: parent, snapshot: undefined, internal, forChild: (_, event) => internal(event) })
+}
