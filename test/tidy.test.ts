@@ -8,10 +8,13 @@ import { clockOnly, deadExports, doors, fileNames, limits, map, postponed, rooms
 import { filesBelow, root } from './house/tree.js'
 import type { SourceFile } from './house/tree.js'
 
-/** The one file that imports a dependency, types included. Whoever adds a dependency adds its door. */
-const DOORS: Readonly<Record<string, string>> = {
+/**
+ * The one file that imports a dependency, types included. Whoever adds a dependency adds its door.
+ * `*` stands for one name: charts are written in XState's own words, each in the file that is nothing but a chart.
+ */
+const DOORS: Readonly<Record<string, string | readonly string[]>> = {
   '@standard-schema/spec': 'src/runtime/protocol.ts',
-  xstate: 'src/runtime/xstate.ts',
+  xstate: ['src/runtime/xstate.ts', 'src/actors/*/chart.ts'],
   msgpackr: 'src/runtime/codec.ts',
   rxjs: 'src/runtime/observable.ts',
   piscina: 'src/models/host.ts',
@@ -71,6 +74,8 @@ describe('one door for each dependency', () => {
 
   test('a dependency without a door is found; the door itself, Node and neighbours are not', () => {
     expect(doors(one('src/runtime/cell.ts', "import left from 'left-pad'"), DOORS)).toHaveLength(1)
+    expect(doors(one('src/actors/nlu/chart.ts', "import { setup } from 'xstate'"), DOORS)).toEqual([])
+    expect(doors(one('src/actors/nlu/work.ts', "import { setup } from 'xstate'"), DOORS)).toHaveLength(1)
     expect(doors(one('src/runtime/xstate.ts', "import 'xstate'\nimport 'node:fs'\nimport './cell.js'"), DOORS)).toEqual([])
   })
 

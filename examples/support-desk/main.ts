@@ -1,0 +1,71 @@
+/**
+ * The support desk: a line of text in, a streamed and cited answer out.
+ *
+ *   npm start                                                        asks at a prompt
+ *   printf 'How long do I have to return a parcel?\n' | npm start --silent    answers each line
+ *   npm start --silent -- --trace                                    shows on stderr what each actor does
+ */
+import { createInterface } from 'node:readline'
+import { createTroupe, TroupeError, type Ref } from 'troupe'
+import { createHost } from 'troupe/models'
+import type { Dialogue } from 'troupe/actors'
+import { openDesk } from './desk.js'
+import { showProgress } from './progress.js'
+import { showTrace } from './trace.js'
+
+const isTerminal = process.stdin.isTTY && process.stdout.isTTY
+const leaving = new AbortController()
+const leave = (): void => leaving.abort()
+
+// The reader of our output may go before we do, as `head -1` does: then there is nobody left to answer.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  leave()
+})
+process.once('SIGINT', leave)
+process.once('SIGTERM', leave)
+
+const progress = showProgress()
+const host = await createHost({ onProgress: (each) => progress.note(each) })
+const troupe = await createTroupe({ host, signals: true })
+if (process.argv.includes('--trace')) showTrace(troupe)
+
+try {
+  const conversation = await openDesk(troupe)
+  progress.ready()
+  await converse(conversation('terminal'))
+} catch (error) {
+  if (!leaving.signal.aborted) throw error
+} finally {
+  process.stdin.destroy()
+  await troupe.stop()
+  await host.stop()
+}
+
+/** Answers line after line, in order, until there are no more or the user leaves. */
+async function converse(dialogue: Ref<(typeof Dialogue)['specs']>): Promise<void> {
+  const lines = createInterface({ input: process.stdin, ...(isTerminal && { output: process.stdout, prompt: '> ' }) })
+  // At a terminal readline takes Ctrl-C for itself.
+  lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT'))
+  leaving.signal.addEventListener('abort', () => lines.close())
+  if (isTerminal) lines.prompt()
+  for await (const line of lines) {
+    if (leaving.signal.aborted) return
+    if (line.trim() !== '') await answer(dialogue, line.trim())
+    if (isTerminal) lines.prompt()
+  }
+}
+
+async function answer(dialogue: Ref<(typeof Dialogue)['specs']>, text: string): Promise<void> {
+  try {
+    for await (const chunk of dialogue.stream({ type: 'say', text }, { signal: leaving.signal })) {
+      if (chunk.kind === 'text') process.stdout.write(chunk.text)
+      else process.stdout.write(`\n${chunk.sources.map(({ number, title, source }) => `[${number}] ${title} — ${source}\n`).join('')}`)
+    }
+  } catch (error) {
+    if (leaving.signal.aborted) return
+    if (!(error instanceof TroupeError)) throw error
+    process.stderr.write(`\n${error.message}; ${error.hint}\n`)
+    process.exitCode = 1
+  }
+}
