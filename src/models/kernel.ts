@@ -66,6 +66,8 @@ export interface TextCodec {
   /** For each id, where it starts and ends in `text`, as pairs; an id that stands for no text has an empty span. */
   spans(text: string, ids: readonly number[]): Int32Array
   renderChat(messages: readonly ChatMessage[]): string
+  /** All tokens by id, those that stand for no text empty, and how their bytes are written. */
+  vocabulary(): { readonly tokens: readonly string[]; readonly kind: 'byte_level' | 'byte_fallback' }
   readonly padId: number
 }
 

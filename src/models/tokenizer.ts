@@ -7,6 +7,7 @@ export interface Vocabulary {
   decode(ids: number[], options?: { skip_special_tokens?: boolean; clean_up_tokenization_spaces?: boolean }): string
   id_to_token(id: number): string | undefined
   token_to_id(token: string): number | undefined
+  get_vocab(withAdded: boolean): Map<string, number>
   get_added_tokens_decoder(): Map<number, { content: string; special: boolean }>
 }
 export interface ChatTemplate {
@@ -79,6 +80,12 @@ export class Tokenizer implements TextCodec {
       if (token.length > 1 && safe.includes(token)) safe = safe.replaceAll(token, `${token.slice(0, 1)} ${token.slice(1)}`)
     }
     return safe
+  }
+
+  vocabulary(): { tokens: string[]; kind: 'byte_level' | 'byte_fallback' } {
+    const tokens: string[] = []
+    for (const [token, id] of this.#vocabulary.get_vocab(true)) tokens[id] = this.#controls.has(id) ? '' : token
+    return { tokens: Array.from(tokens, (token) => token ?? ''), kind: this.#byteLevel ? 'byte_level' : 'byte_fallback' }
   }
 
   spans(text: string, ids: readonly number[]): Int32Array {

@@ -1,8 +1,10 @@
 /** Text token by token, many sequences at once: each step, those that are ready share one forward pass. */
 import { TroupeError, describe } from '../../ground/errors.js'
 import { contextOf } from '../catalog.js'
+import { bounded, type JsonSchema } from '../json-schema.js'
 import { configNumber, int64, type ChatMessage, type Model, type Tensor, type Tensors } from '../kernel.js'
 import { CacheLayout, type Place } from './cache.js'
+import { Grammars, type Constraint } from './grammar.js'
 import { chanceOf, sample, type Sampling } from './sample.js'
 import { TextStream } from './text-stream.js'
 
@@ -15,6 +17,8 @@ export interface GenerateRequest extends Sampling {
   readonly maxTokens?: number
   /** Writing ends before the first of these. */
   readonly stop?: string | readonly string[]
+  /** The text is JSON that this schema accepts; texts, lists and numbers without a bound get one from `maxTokens`. */
+  readonly schema?: JsonSchema
 }
 
 export interface GeneratePart {
@@ -26,9 +30,13 @@ export interface GenerateResult {
   readonly usage: { readonly promptTokens: number; readonly completionTokens: number }
   /** `stop`: the model, or a stop string, ended it. `length`: it was cut by `maxTokens` or by the model's context. */
   readonly finishReason: 'stop' | 'length'
+  /** What the text says, when there was a schema. */
+  readonly value?: unknown
 }
 
 const MAX_TOKENS = 256
+/** What a token is good for when a schema is bounded by the tokens there are: cautious, as tokens of names and digits are short. */
+const CHARS_PER_TOKEN = 1
 /** Sequences that share a decode step: past eight, a step on one core takes as much longer as it writes more. */
 export const BATCH_MAX = 8
 /** Prompt tokens per pass, so that running sequences wait at most some 25 ms for a newcomer. */
@@ -52,6 +60,7 @@ interface Sequence {
   readonly prompt: readonly number[]
   readonly stream: TextStream
   readonly chance: () => number
+  readonly constraint: Constraint | undefined
   readonly tokensMax: number
   readonly settle: { resolve: (result: GenerateResult) => void; reject: (error: TroupeError) => void }
   /** Tokens written; the last one has not been through the graph yet. */
@@ -72,6 +81,7 @@ export class Engine {
   readonly #model: Model
   readonly #layout: CacheLayout
   readonly #ends: ReadonlySet<number>
+  readonly #grammars: Grammars
   readonly #all = new Set<Sequence>()
   #batch: readonly Sequence[] = []
   #running = false
@@ -82,32 +92,24 @@ export class Engine {
     this.#layout = new CacheLayout(model)
     const eos = model.config['eos_token_id']
     this.#ends = new Set(Array.isArray(eos) ? (eos as number[]) : typeof eos === 'number' ? [eos] : [])
+    const logits = model.outputs.find(({ name }) => name === 'logits')?.shape[2]
+    this.#grammars = new Grammars(model, { size: typeof logits === 'number' ? logits : model.tokenizer.vocabulary().tokens.length, stops: [...this.#ends] })
     if (this.#layout.ports.length === 0) {
       throw new TroupeError('ModelFailed', `${model.name} cannot generate: its graph takes no past_key_values`, 'choose a text-generation model exported with its cache', { model: model.name, task: 'generate', reason: 'unsupported-task' })
     }
   }
 
-  start(request: GenerateRequest, rank: number, line: Line): Promise<GenerateResult> {
-    return new Promise((resolve, reject) => {
-      const prompt = this.#promptOf(request)
-      const stops = request.stop === undefined ? [] : typeof request.stop === 'string' ? [request.stop] : request.stop
-      const room = contextOf(this.#model.config) - prompt.length
-      if (room < 1) throw tooLong(this.#model, prompt.length)
-      this.#all.add({
-        line,
-        rank,
-        request,
-        prompt,
-        stream: new TextStream((ids) => this.#model.tokenizer.decode(ids), stops),
-        chance: chanceOf(request.seed ?? 0),
-        tokensMax: Math.min(request.maxTokens ?? MAX_TOKENS, room),
-        settle: { resolve, reject },
-        written: [],
-        length: 0,
-        place: { tensors: this.#layout.empty(1), row: 0, pad: 0 },
-        parts: 0,
-        done: false,
-      })
+  async start(request: GenerateRequest, rank: number, line: Line): Promise<GenerateResult> {
+    const prompt = this.#promptOf(request)
+    const stops = request.stop === undefined ? [] : typeof request.stop === 'string' ? [request.stop] : request.stop
+    const room = contextOf(this.#model.config) - prompt.length
+    if (room < 1) throw tooLong(this.#model, prompt.length)
+    const tokensMax = Math.min(request.maxTokens ?? MAX_TOKENS, room)
+    const constraint = request.schema === undefined ? undefined : await this.#grammars.constrain(bounded(request.schema, tokensMax * CHARS_PER_TOKEN))
+    return await new Promise((resolve, reject) => {
+      const stream = new TextStream((ids) => this.#model.tokenizer.decode(ids), stops)
+      const place = { tensors: this.#layout.empty(1), row: 0, pad: 0 }
+      this.#all.add({ line, rank, request, prompt, stream, constraint, tokensMax, place, chance: chanceOf(request.seed ?? 0), settle: { resolve, reject }, written: [], length: 0, parts: 0, done: false })
       this.wake()
       if (!this.#running) void this.#run()
     })
@@ -140,7 +142,7 @@ export class Engine {
       const outputs = await this.#forward([sequence], piece, sequence.place.tensors, sequence.length)
       sequence.length += piece.length
       sequence.place = { tensors: this.#layout.next(outputs), row: 0, pad: 0 }
-      if (sequence.length === sequence.prompt.length) this.#write(sequence, outputs, 0)
+      if (sequence.length === sequence.prompt.length) await this.#write(sequence, outputs, 0)
     } catch (thrown) {
       this.#end(sequence, this.#failure(thrown))
     }
@@ -163,7 +165,7 @@ export class Engine {
         sequence.length++
         sequence.place = { tensors: next, row, pad: length + 1 - sequence.length }
       }
-      for (const [row, sequence] of ready.entries()) this.#write(sequence, outputs, row)
+      for (const [row, sequence] of ready.entries()) await this.#write(sequence, outputs, row)
     } catch (thrown) {
       for (const sequence of ready) this.#end(sequence, this.#failure(thrown))
     }
@@ -208,11 +210,14 @@ export class Engine {
   }
 
   /** Draws the next token from the last position's logits, and gives out what text is certain. */
-  #write(sequence: Sequence, outputs: Tensors, row: number): void {
+  async #write(sequence: Sequence, outputs: Tensors, row: number): Promise<void> {
     const { dims, data } = outputs['logits'] as Tensor
     const size = dims[2] as number
     const at = ((row + 1) * (dims[1] as number) - 1) * size
-    const id = sample((data as Float32Array).subarray(at, at + size), sequence.request, sequence.chance, seen(sequence))
+    const logits = (data as Float32Array).subarray(at, at + size)
+    sequence.constraint?.ban(logits)
+    const id = sample(logits, sequence.request, sequence.chance, seen(sequence))
+    await sequence.constraint?.accept(id)
     if (this.#ends.has(id)) return this.#finish(sequence, 'stop')
     sequence.written.push(id)
     this.#say(sequence, sequence.stream.push(id))
@@ -230,8 +235,10 @@ export class Engine {
     this.#say(sequence, sequence.stream.end())
     const finishReason = sequence.stream.stopped ? 'stop' : reason
     const usage = { promptTokens: sequence.prompt.length, completionTokens: sequence.written.length }
+    const { text } = sequence.stream
+    if (sequence.constraint !== undefined && finishReason === 'length') return this.#end(sequence, cutOff(text, sequence.tokensMax))
     this.#forget(sequence)
-    sequence.settle.resolve({ text: sequence.stream.text, usage, finishReason })
+    sequence.settle.resolve({ text, usage, finishReason, ...(sequence.constraint === undefined ? {} : { value: JSON.parse(text) as unknown }) })
   }
 
   #end(sequence: Sequence, error: TroupeError): void {
@@ -242,6 +249,7 @@ export class Engine {
 
   #forget(sequence: Sequence): void {
     sequence.done = true
+    sequence.constraint?.dispose()
     this.#all.delete(sequence)
   }
 
@@ -270,6 +278,9 @@ function* seen(sequence: Sequence): Iterable<number> {
 }
 
 const cancelled = (): TroupeError => new TroupeError('Cancelled', 'the generation was cancelled', 'nothing to do: whoever asked for it called it off')
+
+const cutOff = (text: string, tokensMax: number): TroupeError =>
+  new TroupeError('ModelFailed', `the JSON was not complete after ${tokensMax} tokens`, 'allow more maxTokens, or bound the texts and lists of the schema', { reason: 'cut-by-limit', text })
 
 const tooLong = (model: Model, tokens: number): TroupeError =>
   new TroupeError('InvalidMessage', `the prompt has ${tokens} tokens, ${model.name} holds ${contextOf(model.config)}`, 'shorten the prompt, or leave out older messages', { model: model.name, promptTokens: tokens, contextTokens: contextOf(model.config) })
