@@ -35,12 +35,11 @@ export interface Located {
 
 const known = EMBEDDED.map((name) => `embedded:${name}`).join(', ')
 
-export async function locate(name: string, dtype: Dtype = 'auto'): Promise<Located> {
-  const folder = folderOf(name)
+/** The files of a model; `folder` when its name is not where it lies, as for a model from the hub. */
+export async function locate(name: string, { dtype = 'auto', folder = folderOf(name) }: { dtype?: Dtype; folder?: string } = {}): Promise<Located> {
   const config = await readJson(name, folder, 'config.json')
   const writes = writesText(config)
-  const stems = writes ? ['decoder_model_merged', 'model'] : ['model', 'encoder_model']
-  const graph = await findGraph(name, folder, config, stems, dtype)
+  const graph = await findGraph(name, folder, graphNames(config, writes, dtype), dtype)
   return { name, folder, config, writes, ...graph }
 }
 
@@ -53,7 +52,7 @@ function folderOf(name: string): string {
   if (name.startsWith('file:')) return fileURLToPath(name)
   if (name.startsWith('~/')) return join(homedir(), name.slice(2))
   if (isAbsolute(name) || /^\.{1,2}[\\/]/.test(name)) return name
-  throw notFound(name, `name one of ${known}, or a folder by a path that starts with / or ./`)
+  throw notFound(name, `name one of ${known}, a folder by a path that starts with / or ./, or a model of the hub as owner/name`)
 }
 
 const notFound = (model: string, hint: string, details: Record<string, unknown> = {}): TroupeError =>
@@ -74,22 +73,26 @@ async function readJson(name: string, folder: string, file: string): Promise<Rec
 }
 
 /** From `architectures`, as `config.json` names the class that the weights were made for. */
-function writesText(config: ModelConfig): boolean {
+export function writesText(config: ModelConfig): boolean {
   const architectures = config['architectures']
   const names = Array.isArray(architectures) ? architectures.join(' ') : ''
   return /ForCausalLM|LMHeadModel/.test(names)
 }
 
-async function findGraph(name: string, folder: string, config: ModelConfig, stems: string[], dtype: Dtype): Promise<{ graph: string; bytes: number }> {
+/** File names that the graph may have, the best first. */
+export function graphNames(config: ModelConfig, writes: boolean, dtype: Dtype): string[] {
   const own = (config['transformers.js_config'] as { dtype?: unknown } | undefined)?.dtype
-  const wanted = dtype === 'auto' && typeof own === 'string' && own in SUFFIX ? [own as Exclude<Dtype, 'auto'>] : []
-  const suffixes = dtype === 'auto' ? [...wanted.map((each) => SUFFIX[each]), ...Object.values(SUFFIX)] : [SUFFIX[dtype]]
-  for (const suffix of suffixes) {
-    for (const stem of stems) {
-      for (const path of [join(folder, 'onnx', `${stem}${suffix}.onnx`), join(folder, `${stem}${suffix}.onnx`)]) {
-        const found = await stat(path).catch(() => undefined)
-        if (found?.isFile()) return { graph: path, bytes: found.size }
-      }
+  const wanted = typeof own === 'string' && own in SUFFIX ? [SUFFIX[own as Exclude<Dtype, 'auto'>]] : []
+  const suffixes = dtype === 'auto' ? [...new Set([...wanted, ...Object.values(SUFFIX)])] : [SUFFIX[dtype]]
+  const stems = writes ? ['decoder_model_merged', 'model'] : ['model', 'encoder_model']
+  return suffixes.flatMap((suffix) => stems.map((stem) => `${stem}${suffix}.onnx`))
+}
+
+async function findGraph(name: string, folder: string, files: readonly string[], dtype: Dtype): Promise<{ graph: string; bytes: number }> {
+  for (const file of files) {
+    for (const path of [join(folder, 'onnx', file), join(folder, file)]) {
+      const found = await stat(path).catch(() => undefined)
+      if (found?.isFile()) return { graph: path, bytes: found.size }
     }
   }
   const there = await readdir(join(folder, 'onnx')).catch(() => [])

@@ -5,6 +5,7 @@ import { Piscina, move } from 'piscina'
 import { realClock, type Clock } from '../ground/clock.js'
 import { TroupeError } from '../ground/errors.js'
 import { locate, type Dtype, type Located } from './catalog.js'
+import { fromHub, isHubId, type HubSettings } from './hub.js'
 import type { InferOptions, Inference } from './kernel.js'
 import type { EmbedOptions } from './kernels/embed.js'
 import type { GeneratePart, GenerateRequest, GenerateResult } from './kernels/generate.js'
@@ -21,6 +22,8 @@ export interface Placement {
   /** Threads that one forward pass uses within a replica. `replicas × threads` may not exceed the cores. */
   readonly threads?: number
   readonly dtype?: Dtype
+  /** Branch, tag or commit of a model from the hub. Default `main`. */
+  readonly revision?: string
 }
 
 export interface HostOptions {
@@ -32,6 +35,8 @@ export interface HostOptions {
   /** Characters that the open calls of one model may hold. Default 16 million; one call may always be larger. */
   readonly charsMax?: number
   readonly onProgress?: (progress: Progress) => void
+  /** Where hub models are kept and come from; what is not said here is as `env` of transformers.js says. */
+  readonly hub?: Partial<HubSettings>
 }
 
 export interface Understood extends Tagged {
@@ -156,13 +161,21 @@ class ModelHost implements Host {
 
   async #place(model: string): Promise<Placed> {
     const wish = this.#options.placement?.[model] ?? {}
-    const located = await locate(model, wish.dtype)
+    const located = await locate(model, { ...(wish.dtype === undefined ? {} : { dtype: wish.dtype }), ...(isHubId(model) ? { folder: await this.#download(model, wish) } : {}) })
     // An addon that a thread loads first cannot be loaded again once that thread has ended.
     const { loadAddon } = await import('./worker.js')
     await loadAddon()
     const { replicas, threads } = { ...usual(located), ...wish }
     const { name, folder, graph, bytes, config } = located
     return { spec: { name, folder, graph, bytes, config, threads }, replicas }
+  }
+
+  async #download(id: string, { dtype, revision }: Placement): Promise<string> {
+    const { hubSettings } = await import('./worker.js')
+    const { cacheDir, remoteHost, remotePathTemplate, allowRemoteModels } = await hubSettings()
+    const onDownload = (file: string, bytes: number): void => this.#options.onProgress?.({ kind: 'downloaded', model: id, file, bytes })
+    const settings = { cacheDir, remoteHost, remotePathTemplate, allowRemoteModels, ...this.#options.hub }
+    return await fromHub({ id, onDownload, ...(dtype === undefined ? {} : { dtype }), ...(revision === undefined ? {} : { revision }) }, settings)
   }
 }
 

@@ -11,6 +11,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { realClock } from '../ground/clock.js'
 import { TroupeError, describe } from '../ground/errors.js'
 import { moving } from './host.js'
+import type { HubSettings } from './hub.js'
 import type { Kernel, Model, Port, Tensor, Tensors } from './kernel.js'
 import { embed } from './kernels/embed.js'
 import { Engine } from './kernels/generate.js'
@@ -33,6 +34,15 @@ export async function loadAddon(): Promise<Ort> {
   return await import('onnxruntime-node').catch((cause: unknown) => {
     throw missing('onnxruntime-node', cause)
   })
+}
+
+/** The settings of transformers.js, as the program may have changed them. */
+export async function hubSettings(): Promise<HubSettings> {
+  await loadAddon()
+  const { env } = await import('@huggingface/transformers').catch((cause: unknown) => {
+    throw missing('@huggingface/transformers', cause)
+  })
+  return env
 }
 
 const missing = (name: string, cause: unknown): TroupeError =>
