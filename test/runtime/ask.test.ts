@@ -306,9 +306,9 @@ describe('an ask that could never be answered', () => {
     },
   })
   const chainOf = (error: { cause?: unknown } | undefined): { code?: string; details?: { cycle?: string[] } } => {
-    let at = error as { code?: string; cause?: unknown }
-    while (at.cause !== undefined) at = at.cause as { code?: string; cause?: unknown }
-    return at as never
+    let at = error as { code?: string; details?: { cycle?: string[] }; cause?: unknown }
+    while (at.cause !== undefined) at = at.cause as typeof at
+    return at
   }
 
   test.each([
