@@ -5,6 +5,7 @@ import { isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TroupeError } from '../ground/errors.js'
 import { configNumber, type ModelConfig } from './kernel.js'
+import { isPackaged, locatePackaged } from './packaged.js'
 
 /** Weights that come with the package. */
 const EMBEDDED = ['encoder', 'generator'] as const
@@ -27,8 +28,12 @@ export interface Located {
   readonly name: string
   readonly folder: string
   readonly graph: string
+  /** Further graphs, by the names that kernels know. */
+  readonly graphs: Readonly<Record<string, string>>
   readonly bytes: number
   readonly config: ModelConfig
+  /** It takes no text, and so has no tokenizer. */
+  readonly wordless: boolean
   /** A decoder writes token by token; an encoder answers in one pass. */
   readonly writes: boolean
 }
@@ -40,7 +45,7 @@ export async function locate(name: string, { dtype = 'auto', folder = folderOf(n
   const config = await readJson(name, folder, 'config.json')
   const writes = writesText(config)
   const graph = await findGraph(name, folder, graphNames(config, writes, dtype), dtype)
-  return { name, folder, config, writes, ...graph }
+  return { name, folder, config, writes, wordless: false, graphs: {}, ...graph }
 }
 
 function folderOf(name: string): string {

@@ -6,7 +6,8 @@ import { realClock, type Clock } from '../ground/clock.js'
 import { TroupeError } from '../ground/errors.js'
 import { locate, type Dtype, type Located } from './catalog.js'
 import { fromHub, isHubId, type HubSettings } from './hub.js'
-import type { InferOptions, Inference } from './kernel.js'
+import type { InferOptions, Inference, TextPair } from './kernel.js'
+import type { ClassifyOptions, LabelScore } from './kernels/classify.js'
 import type { EmbedOptions } from './kernels/embed.js'
 import type { GeneratePart, GenerateRequest, GenerateResult } from './kernels/generate.js'
 import type { Tagged } from './kernels/tag.js'
@@ -43,6 +44,19 @@ export interface Understood extends Tagged {
   readonly vector: Float32Array
 }
 
+export interface ZeroShotOptions {
+  readonly labels: readonly string[]
+  /** The hypothesis that is tried for each label, in place of `{}`. Default `This example is {}.` */
+  readonly hypothesis?: string
+  /** Score every label for itself instead of one against the others. */
+  readonly multiLabel?: boolean
+}
+
+export interface Ranked {
+  readonly index: number
+  readonly score: number
+}
+
 export interface Host {
   /** Any task, by name: the port through which actors reach models. */
   infer(task: string, model: string, input: unknown, options?: InferOptions): Inference
@@ -52,6 +66,12 @@ export interface Host {
   tag(model: string, texts: string | readonly string[], options?: InferOptions): Promise<Tagged[]>
   /** Vector and entities from one forward pass, per text. */
   understand(model: string, texts: string | readonly string[], options?: EmbedOptions & InferOptions): Promise<Understood[]>
+  /** Labels with their scores, the best first, per text. */
+  classify(model: string, texts: string | readonly string[], options?: ClassifyOptions & InferOptions): Promise<LabelScore[][]>
+  /** Labels of the caller's own, scored by a model of entailment, the best first, per text. */
+  zeroShot(model: string, texts: string | readonly string[], options: ZeroShotOptions & InferOptions): Promise<LabelScore[][]>
+  /** Passages by how well they answer a question, the best first; `index` is the place in `passages`. */
+  rerank(model: string, query: string, passages: readonly string[], options?: InferOptions): Promise<Ranked[]>
   /** Text, part by part or whole. */
   generate(model: string, request: GenerateRequest, options?: InferOptions): Inference<GeneratePart, GenerateResult>
   /** Loads a model on all its threads before the first call. */
@@ -111,6 +131,30 @@ class ModelHost implements Host {
     return (await this.#pool(model).pass('understand', asList(texts), embedOptions(options), options)) as Understood[]
   }
 
+  async classify(model: string, texts: string | readonly string[], options: ClassifyOptions & InferOptions = {}): Promise<LabelScore[][]> {
+    const how = options.multiLabel === undefined ? undefined : { multiLabel: options.multiLabel }
+    return (await this.#pool(model).pass('classify', asList(texts), how, options)) as LabelScore[][]
+  }
+
+  async zeroShot(model: string, texts: string | readonly string[], options: ZeroShotOptions & InferOptions): Promise<LabelScore[][]> {
+    const { labels, hypothesis = 'This example is {}.', multiLabel = false } = options
+    const pairs = asList(texts).flatMap((text) => labels.map((label): TextPair => ({ text, pair: hypothesis.replaceAll('{}', label) })))
+    const scores = (await this.#pool(model).pass('entail', pairs, undefined, options)) as number[]
+    return asList(texts).map((_, at) => {
+      const own = scores.slice(at * labels.length, (at + 1) * labels.length)
+      // Scores are odds of entailment; one label among several takes its share of all.
+      const odds = own.map((score) => (multiLabel ? score : score / Math.max(1e-9, 1 - score)))
+      const sum = multiLabel ? 1 : odds.reduce((total, each) => total + each, 0)
+      return labels.map((label, i) => ({ label, score: (odds[i] as number) / sum })).sort((a, b) => b.score - a.score)
+    })
+  }
+
+  async rerank(model: string, query: string, passages: readonly string[], options: InferOptions = {}): Promise<Ranked[]> {
+    const pairs = passages.map((pair): TextPair => ({ text: query, pair }))
+    const scores = (await this.#pool(model).pass('rerank', pairs, undefined, options)) as number[]
+    return scores.map((score, index) => ({ index, score })).sort((a, b) => b.score - a.score || a.index - b.index)
+  }
+
   generate(model: string, request: GenerateRequest, options: InferOptions = {}): Inference<GeneratePart, GenerateResult> {
     if ((request.messages === undefined) === (request.prompt === undefined)) {
       throw new TroupeError('InvalidMessage', 'a generation needs messages or a prompt, and not both', "give { messages: [{ role: 'user', content: '…' }] } or { prompt: '…' }")
@@ -166,8 +210,8 @@ class ModelHost implements Host {
     const { loadAddon } = await import('./worker.js')
     await loadAddon()
     const { replicas, threads } = { ...usual(located), ...wish }
-    const { name, folder, graph, bytes, config } = located
-    return { spec: { name, folder, graph, bytes, config, threads }, replicas }
+    const { name, folder, graph, graphs, wordless, bytes, config } = located
+    return { spec: { name, folder, graph, graphs, wordless, bytes, config, threads }, replicas }
   }
 
   async #download(id: string, { dtype, revision }: Placement): Promise<string> {
@@ -229,7 +273,7 @@ function embedOptions({ pooling, normalize, dimensions, overlong }: EmbedOptions
 /** The inputs of a task given by name: one, a list, or a list with options beside it. */
 function inputsOf(input: unknown): { inputs: readonly unknown[]; how: unknown } {
   if (Array.isArray(input)) return { inputs: input, how: undefined }
-  if (typeof input !== 'object' || input === null) return { inputs: [input], how: undefined }
+  if (typeof input !== 'object' || input === null || ArrayBuffer.isView(input)) return { inputs: [input], how: undefined }
   const { texts, inputs = texts, ...how } = input as Record<string, unknown>
   if (inputs === undefined) return { inputs: [input], how: undefined }
   return { inputs: Array.isArray(inputs) ? inputs : [inputs], how: Object.keys(how).length === 0 ? undefined : how }

@@ -1,11 +1,12 @@
 /** Models in worker threads: `createHost`, and the words of its calls. */
 export { createHost } from './host.js'
-export type { Host, HostOptions, Placement, Understood } from './host.js'
+export type { Host, HostOptions, Placement, Ranked, Understood, ZeroShotOptions } from './host.js'
 export type { Progress } from './crew.js'
 export type { PoolMetrics } from './pool.js'
 export type { ChatMessage, Inference, InferOptions, Urgency } from './kernel.js'
 export type { Dtype } from './catalog.js'
 export type { HubSettings } from './hub.js'
+export type { ClassifyOptions, LabelScore } from './kernels/classify.js'
 export type { EmbedOptions } from './kernels/embed.js'
 export type { Entity, Tagged } from './kernels/tag.js'
 export type { GeneratePart, GenerateRequest, GenerateResult } from './kernels/generate.js'

@@ -9,6 +9,10 @@ export interface ModelSpec {
   readonly folder: string
   /** Path of the ONNX graph. */
   readonly graph: string
+  /** Paths of further graphs, by the names that kernels know. */
+  readonly graphs: Readonly<Record<string, string>>
+  /** It has no tokenizer. */
+  readonly wordless: boolean
   readonly bytes: number
   readonly config: ModelConfig
   readonly threads: number

@@ -1,7 +1,7 @@
 /** A piece of work that waits for a model: one input of a batch kernel, or one generation. */
 import type { Waiting } from './batch.js'
 import type { Call } from './call.js'
-import type { Urgency } from './kernel.js'
+import { isPair, type Urgency } from './kernel.js'
 
 export class Work implements Waiting {
   readonly call: Call
@@ -39,7 +39,10 @@ export class Work implements Waiting {
 /** What an input that is no text counts for: tensors and files are weighed by their kernels. */
 const OTHER = 64
 
-export const charsOf = (input: unknown): number => (typeof input === 'string' ? input.length : OTHER)
+export const charsOf = (input: unknown): number => (typeof input === 'string' ? input.length : isPair(input) ? input.text.length + input.pair.length : OTHER)
 
 /** Tokens of a text, roughly: a byte-level token is some three and a half bytes, and no kernel reads more than 512. */
-export const costOf = (input: unknown): number => (typeof input === 'string' ? Math.min(512, Math.ceil(Buffer.byteLength(input) / 3.5) + 2) : OTHER)
+export const costOf = (input: unknown): number => {
+  const text = typeof input === 'string' ? input : isPair(input) ? input.text + input.pair : undefined
+  return text === undefined ? OTHER : Math.min(512, Math.ceil(Buffer.byteLength(text) / 3.5) + 2)
+}

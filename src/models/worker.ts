@@ -13,6 +13,7 @@ import { TroupeError, describe } from '../ground/errors.js'
 import { moving } from './host.js'
 import type { HubSettings } from './hub.js'
 import type { Kernel, Model, Port, Tensor, Tensors } from './kernel.js'
+import { classify, entail, rerank } from './kernels/classify.js'
 import { embed } from './kernels/embed.js'
 import { Engine } from './kernels/generate.js'
 import { tag } from './kernels/tag.js'
@@ -25,7 +26,7 @@ type Session = import('onnxruntime-node').InferenceSession
 type OrtTensor = import('onnxruntime-node').Tensor
 
 /** Batch kernels by task. */
-const KERNELS: Readonly<Record<string, Kernel>> = { embed, tag, understand }
+const KERNELS: Readonly<Record<string, Kernel>> = { embed, tag, understand, classify, rerank, entail }
 
 /** Loads the native addon. The host calls it too: an addon first loaded by a thread cannot be loaded again after that thread ends. */
 export async function loadAddon(): Promise<Ort> {
