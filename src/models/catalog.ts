@@ -41,7 +41,11 @@ export interface Located {
 const known = EMBEDDED.map((name) => `embedded:${name}`).join(', ')
 
 /** The files of a model; `folder` when its name is not where it lies, as for a model from the hub. */
-export async function locate(name: string, { dtype = 'auto', folder = folderOf(name) }: { dtype?: Dtype; folder?: string } = {}): Promise<Located> {
+export async function locate(name: string, { dtype, folder }: { dtype?: Dtype; folder?: string } = {}): Promise<Located> {
+  return isPackaged(name) ? await locatePackaged(name) : await locateIn(folder ?? folderOf(name), name, dtype)
+}
+
+async function locateIn(folder: string, name: string, dtype: Dtype = 'auto'): Promise<Located> {
   const config = await readJson(name, folder, 'config.json')
   const writes = writesText(config)
   const graph = await findGraph(name, folder, graphNames(config, writes, dtype), dtype)
@@ -57,7 +61,7 @@ function folderOf(name: string): string {
   if (name.startsWith('file:')) return fileURLToPath(name)
   if (name.startsWith('~/')) return join(homedir(), name.slice(2))
   if (isAbsolute(name) || /^\.{1,2}[\\/]/.test(name)) return name
-  throw notFound(name, `name one of ${known}, a folder by a path that starts with / or ./, or a model of the hub as owner/name`)
+  throw notFound(name, `name one of ${known}, package:<npm package>, a folder by a path that starts with / or ./, or a model of the hub as owner/name`)
 }
 
 const notFound = (model: string, hint: string, details: Record<string, unknown> = {}): TroupeError =>

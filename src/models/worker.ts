@@ -12,7 +12,7 @@ import { realClock } from '../ground/clock.js'
 import { TroupeError, describe } from '../ground/errors.js'
 import { moving } from './host.js'
 import type { HubSettings } from './hub.js'
-import type { Kernel, Model, Port, Tensor, Tensors } from './kernel.js'
+import type { Graph, Kernel, Model, Port, Tensor, Tensors } from './kernel.js'
 import { classify, entail, rerank } from './kernels/classify.js'
 import { embed } from './kernels/embed.js'
 import { Engine } from './kernels/generate.js'
@@ -86,8 +86,10 @@ const namedTemplate = (templates: unknown): string | undefined =>
 const damaged = (model: string, path: string, cause: unknown): TroupeError =>
   new TroupeError('ModelFailed', `a file of model ${JSON.stringify(model)} is missing or damaged: ${path}`, 'copy or download that file again', { model, path, reason: 'corrupt-file' }, cause)
 
+type Gate = <T>(call: () => Promise<T>) => Promise<T>
+
 /** Native calls one at a time (W1: each is announced in the strip before it starts). */
-function makeGate(strip: Strip): <T>(call: () => Promise<T>) => Promise<T> {
+function makeGate(strip: Strip): Gate {
   let last: Promise<unknown> = Promise.resolve()
   return (call) => {
     const turn = last.then(async () => {
@@ -106,10 +108,35 @@ function makeGate(strip: Strip): <T>(call: () => Promise<T>) => Promise<T> {
 async function loadModel(spec: ModelSpec, strip: Strip): Promise<Model> {
   const ort = await loadAddon()
   const gate = makeGate(strip)
-  const tokenizer = await loadTokenizer(spec)
+  const tokenizer = spec.wordless ? undefined : await loadTokenizer(spec)
+  const first = await openGraph(ort, gate, spec, spec.graph)
+  const further = new Map<string, Promise<Graph>>()
+  const graph = (name: string): Promise<Graph> => {
+    const known = further.get(name)
+    if (known !== undefined) return known
+    const path = spec.graphs[name]
+    if (path === undefined) return Promise.reject(new TroupeError('ModelFailed', `${spec.name} has no graph called ${name}`, 'choose a model made for this task', { model: spec.name, graph: name, reason: 'unsupported-task' }))
+    const opened = openGraph(ort, gate, spec, path)
+    further.set(name, opened)
+    opened.catch(() => further.delete(name))
+    return opened
+  }
+  return {
+    ...first,
+    name: spec.name,
+    config: spec.config,
+    graph,
+    get tokenizer() {
+      if (tokenizer === undefined) throw new TroupeError('ModelFailed', `${spec.name} takes no text`, 'choose a model made for this task', { model: spec.name, reason: 'unsupported-task' })
+      return tokenizer
+    },
+  }
+}
+
+async function openGraph(ort: Ort, gate: Gate, spec: ModelSpec, path: string): Promise<Graph> {
   const session = await gate(() =>
-    ort.InferenceSession.create(spec.graph, { intraOpNumThreads: spec.threads, interOpNumThreads: 1, executionMode: 'sequential', preferredOutputLocation: 'cpu-pinned' }).catch((cause: unknown) => {
-      throw damaged(spec.name, spec.graph, cause)
+    ort.InferenceSession.create(path, { intraOpNumThreads: spec.threads, interOpNumThreads: 1, executionMode: 'sequential', preferredOutputLocation: 'cpu-pinned' }).catch((cause: unknown) => {
+      throw damaged(spec.name, path, cause)
     }),
   )
   const native = (tensor: Tensor): OrtTensor => (tensor instanceof ort.Tensor ? tensor : new ort.Tensor(tensor.type as 'float32', tensor.data as Float32Array, tensor.dims))
@@ -118,7 +145,7 @@ async function loadModel(spec: ModelSpec, strip: Strip): Promise<Model> {
     const ran = gate(() => (outputs === undefined ? session.run(inputs) : session.run(inputs, [...outputs])))
     return ran as unknown as Promise<Tensors>
   }
-  return { name: spec.name, config: spec.config, tokenizer, inputs: portsOf(session.inputMetadata), outputs: portsOf(session.outputMetadata), run }
+  return { inputs: portsOf(session.inputMetadata), outputs: portsOf(session.outputMetadata), run }
 }
 
 const portsOf = (metadata: Session['inputMetadata']): Port[] =>
