@@ -4,12 +4,13 @@ import type { Dialogue } from 'troupe/actors'
 import type { Ref, Troupe } from 'troupe'
 import { pages } from './knowledge.js'
 import { examples, replies } from './small-talk.js'
+import { synonyms } from './vocabulary.js'
 
 /** Starts the actors and takes the pages in; gives the ref of a conversation by its key. */
 export async function openDesk(troupe: Troupe): Promise<(conversation: string) => Ref<(typeof Dialogue)['specs']>> {
   const colleagues = {
     nlu: troupe.spawn('nlu', nlu({ examples })),
-    retriever: troupe.spawn('retriever', retriever()),
+    retriever: troupe.spawn('retriever', retriever({ synonyms })),
     generator: troupe.spawn('generator', generator()),
   }
   const conversation = troupe.keyed('dialogue', dialogue({ ...colleagues, replies }))
