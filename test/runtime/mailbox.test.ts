@@ -164,7 +164,8 @@ function run(options: Required<MailboxOptions>, commands: readonly Command[]): {
       case 'defer': {
         if (hand === undefined) break
         const kept = mailbox.defer(hand)
-        const twinKept = twin.deferred.length < twin.deferredMax
+        const keptBytes = twin.deferred.reduce((sum, { body }) => sum + body.length, hand.body.length)
+        const twinKept = twin.deferred.length < Math.min(twin.deferredMax, twin.capacity - 1) && keptBytes <= twin.bytesMax / 2
         if (twinKept) twin.deferred.splice(twin.retryAt++, 0, hand)
         see(kept, twinKept)
         hand = undefined
