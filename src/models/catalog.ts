@@ -52,6 +52,16 @@ async function locateIn(folder: string, name: string, dtype: Dtype = 'auto'): Pr
   return { name, folder, config, writes, wordless: false, graphs: {}, ...graph }
 }
 
+/** A model whose graphs transformers.js finds by itself; one of the hub is left to it altogether. */
+export async function locateWhole(name: string, hub: boolean): Promise<Located> {
+  if (hub) return { name, folder: name, graph: '', graphs: {}, bytes: 0, config: {}, writes: false, wordless: true }
+  const folder = folderOf(name)
+  const config = await readJson(name, folder, 'config.json')
+  const files = await readdir(join(folder, 'onnx')).catch(() => [])
+  const sizes = await Promise.all(files.map(async (file) => (await stat(join(folder, 'onnx', file))).size))
+  return { name, folder, graph: '', graphs: {}, bytes: sizes.reduce((sum, size) => sum + size, 0), config, writes: false, wordless: true }
+}
+
 function folderOf(name: string): string {
   if (name.startsWith('embedded:')) {
     const own = EMBEDDED.find((each) => name === `embedded:${each}`)

@@ -4,15 +4,17 @@ import { fileURLToPath } from 'node:url'
 import { Piscina, move } from 'piscina'
 import { realClock, type Clock } from '../ground/clock.js'
 import { TroupeError } from '../ground/errors.js'
-import { locate, type Dtype, type Located } from './catalog.js'
+import { locate, locateWhole, type Dtype, type Located } from './catalog.js'
 import { fromHub, isHubId, type HubSettings } from './hub.js'
 import type { InferOptions, Inference, TextPair } from './kernel.js'
 import type { ClassifyOptions, LabelScore } from './kernels/classify.js'
 import type { EmbedOptions } from './kernels/embed.js'
 import type { GeneratePart, GenerateRequest, GenerateResult } from './kernels/generate.js'
+import { PIPELINE_TASKS, type AudioInput, type ImageInput, type Speech, type TranscribeOptions, type Transcript, type WriteOptions } from './kernels/pipeline.js'
 import type { Tagged } from './kernels/tag.js'
 import { Cores } from './cores.js'
 import type { Placed, Progress } from './crew.js'
+import { isPackaged } from './packaged.js'
 import { Pool, type PoolMetrics } from './pool.js'
 import type { OpenThread, Thread } from './replica.js'
 import type { Reply, Strip } from './wire.js'
@@ -74,6 +76,17 @@ export interface Host {
   rerank(model: string, query: string, passages: readonly string[], options?: InferOptions): Promise<Ranked[]>
   /** Text, part by part or whole. */
   generate(model: string, request: GenerateRequest, options?: InferOptions): Inference<GeneratePart, GenerateResult>
+  translate(model: string, texts: string | readonly string[], options?: WriteOptions & InferOptions): Promise<string[]>
+  summarise(model: string, texts: string | readonly string[], options?: WriteOptions & InferOptions): Promise<string[]>
+  /** Speech to text, with the times of its segments when asked. */
+  transcribe(model: string, audio: AudioInput, options?: TranscribeOptions & InferOptions): Promise<Transcript>
+  classifyImage(model: string, image: ImageInput, options?: InferOptions): Promise<LabelScore[]>
+  embedImage(model: string, image: ImageInput, options?: InferOptions): Promise<Float32Array>
+  caption(model: string, image: ImageInput, options?: WriteOptions & InferOptions): Promise<string>
+  /** The text in a picture of one line or paragraph. */
+  read(model: string, image: ImageInput, options?: WriteOptions & InferOptions): Promise<string>
+  /** Text to speech. */
+  speak(model: string, text: string, options?: { readonly voice?: unknown } & InferOptions): Promise<Speech>
   /** Loads a model on all its threads before the first call. */
   warm(model: string): Promise<void>
   /** Ends all calls with `Cancelled`, waits for the running steps, ends the threads. Never aborts the process. */
@@ -116,7 +129,46 @@ class ModelHost implements Host {
   infer(task: string, model: string, input: unknown, options: InferOptions = {}): Inference {
     if (task === 'generate') return this.generate(model, input as GenerateRequest, options)
     const { inputs, how } = inputsOf(input)
-    return this.#pool(model).pass(task, inputs, how, options)
+    return this.#pool(model, isPackaged(model) ? undefined : PIPELINE_TASKS[task]?.name).pass(task, inputs, how, options)
+  }
+
+  async translate(model: string, texts: string | readonly string[], options: WriteOptions & InferOptions = {}): Promise<string[]> {
+    return (await this.#whole('translate', model, asList(texts), options)) as string[]
+  }
+
+  async summarise(model: string, texts: string | readonly string[], options: WriteOptions & InferOptions = {}): Promise<string[]> {
+    return (await this.#whole('summarise', model, asList(texts), options)) as string[]
+  }
+
+  async transcribe(model: string, audio: AudioInput, options: TranscribeOptions & InferOptions = {}): Promise<Transcript> {
+    return (await this.#whole('transcribe', model, [audio], options))[0] as Transcript
+  }
+
+  async classifyImage(model: string, image: ImageInput, options: InferOptions = {}): Promise<LabelScore[]> {
+    return (await this.#whole('classifyImage', model, [image], options))[0] as LabelScore[]
+  }
+
+  async embedImage(model: string, image: ImageInput, options: InferOptions = {}): Promise<Float32Array> {
+    return (await this.#whole('embedImage', model, [image], options))[0] as Float32Array
+  }
+
+  async caption(model: string, image: ImageInput, options: WriteOptions & InferOptions = {}): Promise<string> {
+    return (await this.#whole('caption', model, [image], options))[0] as string
+  }
+
+  async read(model: string, image: ImageInput, options: WriteOptions & InferOptions = {}): Promise<string> {
+    return (await this.#whole('read', model, [image], options))[0] as string
+  }
+
+  async speak(model: string, text: string, options: { readonly voice?: unknown } & InferOptions = {}): Promise<Speech> {
+    return (await this.#whole('speak', model, [text], options))[0] as Speech
+  }
+
+  /** A task that a pipeline of transformers.js runs. */
+  async #whole(task: string, model: string, inputs: readonly unknown[], options: InferOptions): Promise<unknown[]> {
+    const { signal, urgency, deadline, caller, ...how } = options
+    const shared = Object.fromEntries(Object.entries({ signal, urgency, deadline, caller }).filter(([, value]) => value !== undefined)) as InferOptions
+    return (await this.infer(task, model, { inputs, ...how }, shared)) as unknown[]
   }
 
   async embed(model: string, texts: string | readonly string[], options: EmbedOptions & InferOptions = {}): Promise<Float32Array[]> {
@@ -178,28 +230,29 @@ class ModelHost implements Host {
     return Object.fromEntries([...this.#pools].map(([model, pool]) => [model, pool.metrics()]))
   }
 
-  #pool(model: string): Pool {
-    const known = this.#pools.get(model)
+  #pool(model: string, pipeline?: string): Pool {
+    const key = pipeline === undefined ? model : `${model} (${pipeline})`
+    const known = this.#pools.get(key)
     if (known !== undefined) return known
     if (this.#stopped) throw new TroupeError('Cancelled', 'the model host has stopped', 'create a new host')
     if (this.#pools.size === 0) process.on('exit', this.#onExit)
     const pool = new Pool({
       model,
-      place: () => this.#place(model),
+      place: () => (pipeline === undefined ? this.#place(model) : this.#placeWhole(model, pipeline)),
       openThread,
       clock: this.#clock,
       cores: this.#cores,
       callsMax: this.#options.callsMax ?? CALLS_MAX,
       charsMax: this.#options.charsMax ?? CHARS_MAX,
       onProgress: (progress) => this.#options.onProgress?.(progress),
-      onLost: () => this.#lose(model),
+      onLost: () => this.#lose(key),
     })
-    this.#pools.set(model, pool)
+    this.#pools.set(key, pool)
     return pool
   }
 
-  #lose(model: string): void {
-    this.#pools.delete(model)
+  #lose(key: string): void {
+    this.#pools.delete(key)
     if (this.#pools.size === 0) process.off('exit', this.#onExit)
   }
 
@@ -212,6 +265,16 @@ class ModelHost implements Host {
     const { replicas, threads } = { ...usual(located), ...wish }
     const { name, folder, graph, graphs, wordless, bytes, config } = located
     return { spec: { name, folder, graph, graphs, wordless, bytes, config, threads }, replicas }
+  }
+
+  async #placeWhole(model: string, name: string): Promise<Placed> {
+    const { dtype, revision, replicas = 1, threads = 1 } = this.#options.placement?.[model] ?? {}
+    const hub = isHubId(model)
+    const { writes: _, ...located } = await locateWhole(model, hub)
+    const { loadAddon } = await import('./worker.js')
+    await loadAddon()
+    const pipeline = { name, ...(dtype === undefined || dtype === 'auto' ? {} : { dtype }), ...(revision === undefined ? {} : { revision }), ...(hub ? { hub: this.#options.hub ?? {} } : {}) }
+    return { spec: { ...located, threads, pipeline }, replicas }
   }
 
   async #download(id: string, { dtype, revision }: Placement): Promise<string> {

@@ -16,6 +16,7 @@ import type { Graph, Kernel, Model, Port, Tensor, Tensors } from './kernel.js'
 import { classify, entail, rerank } from './kernels/classify.js'
 import { embed } from './kernels/embed.js'
 import { Engine } from './kernels/generate.js'
+import { runPipeline, type Pipe } from './kernels/pipeline.js'
 import { tag } from './kernels/tag.js'
 import { understand } from './kernels/understand.js'
 import { Tokenizer, type ChatTemplate, type TokenizerFiles, type Vocabulary } from './tokenizer.js'
@@ -151,11 +152,42 @@ async function openGraph(ort: Ort, gate: Gate, spec: ModelSpec, path: string): P
 const portsOf = (metadata: Session['inputMetadata']): Port[] =>
   metadata.map((port) => ({ name: port.name, type: port.isTensor ? port.type : '', shape: port.isTensor ? port.shape : [] }))
 
+/** A pipeline of transformers.js; every call is one native call to the strip, and a writing one looks at it at each token. */
+async function loadPipe(spec: ModelSpec, strip: Strip): Promise<Pipe> {
+  await loadAddon()
+  const { env, pipeline, RawImage, StoppingCriteria } = await import('@huggingface/transformers').catch((cause: unknown) => {
+    throw missing('@huggingface/transformers', cause)
+  })
+  const { name, dtype, revision, hub } = spec.pipeline ?? { name: '' }
+  Object.assign(env, hub ?? { allowRemoteModels: false })
+  class HostStopped extends StoppingCriteria {
+    override _call(sequences: number[][]): boolean[] {
+      return sequences.map(() => strip.stopped)
+    }
+  }
+  const gate = makeGate(strip)
+  const options = { session_options: { intraOpNumThreads: spec.threads, interOpNumThreads: 1 }, ...(dtype === undefined ? {} : { dtype }), ...(revision === undefined ? {} : { revision }) }
+  const make = pipeline as unknown as (task: string, model: string, options: object) => Promise<(input: unknown, options: object) => Promise<unknown>>
+  const pipe = await gate(() => make(name, spec.folder, options)).catch((cause: unknown) => {
+    throw cause instanceof TroupeError ? cause : new TroupeError('ModelFailed', `${spec.name} cannot be loaded for ${name}: ${describe(cause)}`, `check that it is a model for ${name}, and that all its files are there`, { model: spec.name, task: name }, cause)
+  })
+  const writes = ['translation', 'summarization', 'automatic-speech-recognition', 'image-to-text'].includes(name)
+  return {
+    run: (input, given) => gate(() => pipe(input, writes ? { ...given, stopping_criteria: [new HostStopped()] } : given)),
+    picture: async (input) => {
+      if (typeof input === 'string') return await RawImage.read(input)
+      if (input instanceof Uint8Array) return await RawImage.fromBlob(new Blob([new Uint8Array(input)]))
+      return new RawImage(new Uint8ClampedArray(input.data), input.width, input.height, input.channels)
+    },
+  }
+}
+
 /** What this thread does with each task. */
 class ModelThread {
   readonly #spec: ModelSpec
   readonly #strip: Strip
   #model: Promise<Model> | undefined
+  #pipe: Promise<Pipe> | undefined
   #engine: Engine | undefined
   #parts: (readonly [number, string])[] = []
 
@@ -168,7 +200,7 @@ class ModelThread {
     try {
       switch (task.kind) {
         case 'load':
-          return await this.#timed(async () => void (await this.#load()), (ms) => ({ kind: 'loaded', ms }))
+          return await this.#timed(async () => void (await (this.#spec.pipeline === undefined ? this.#load() : this.#loadPipe())), (ms) => ({ kind: 'loaded', ms }))
         case 'pass':
           return await this.#pass(task)
         case 'generate':
@@ -186,7 +218,15 @@ class ModelThread {
     return (this.#model ??= loadModel(this.#spec, this.#strip))
   }
 
+  #loadPipe(): Promise<Pipe> {
+    return (this.#pipe ??= loadPipe(this.#spec, this.#strip))
+  }
+
   async #pass({ task, inputs, options, tokensMax }: Extract<Task, { kind: 'pass' }>): Promise<Reply> {
+    if (this.#spec.pipeline !== undefined) {
+      const pipe = await this.#loadPipe()
+      return await this.#timed(() => runPipeline(task, pipe, { inputs, options, tokensMax }), (ms, answers): Passed => ({ kind: 'passed', ms, ...answers }))
+    }
     const model = await this.#load()
     const kernel = KERNELS[task]
     if (kernel === undefined) throw new TroupeError('ModelFailed', `there is no task ${JSON.stringify(task)}`, `ask for one of ${Object.keys(KERNELS).join(', ')}, generate`, { task, reason: 'unsupported-task' })

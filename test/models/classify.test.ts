@@ -9,7 +9,7 @@ const IDS = ['batch', 'sequence'] as const
 /** A classifier whose logits are, per label, how often the tokens of a text lie in a range: easy to foretell. */
 function countingGraph(ranges: readonly (readonly [number, number])[]): Graph {
   const scalar = (name: string, value: number, type: 'int64' | 'float32' = 'int64') => ({ name, type, dims: [], data: [value] }) as const
-  const nodes = ranges.flatMap(([low, high], label) => [
+  const nodes = [...ranges.keys()].flatMap((label) => [
     ['Greater', ['input_ids', `low${label}`], [`above${label}`]] as const,
     ['Less', ['input_ids', `high${label}`], [`below${label}`]] as const,
     ['And', [`above${label}`, `below${label}`], [`in${label}`]] as const,
