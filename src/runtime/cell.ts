@@ -141,6 +141,8 @@ export class Cell implements Runnable {
     if (offer.kind === 'accepted') return 'accepted'
     let refused: TroupeError | undefined
     for (const dropped of offer.items) {
+      // One that was called off has ended already.
+      if (!isOpen(dropped)) continue
       const told = this.parts.endings.dead(dropped, 'dropped')
       if (dropped === envelope) refused = told
     }

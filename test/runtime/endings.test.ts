@@ -78,11 +78,11 @@ const player = (options: { readonly capacity?: number; readonly overflow?: Overf
     retries: options.retries ?? 0,
     supervise: { onFailure: (error) => ((error as { code?: string }).code === undefined ? 'restart' : 'resume'), backoff: { first: 30 }, intensity: { restarts: 2, within: '10s' } },
     on: {
-      run: ({ script }, me) => perform(me as unknown as Self, script),
-      answer: async ({ script }, me) => (await perform(me as unknown as Self, script), me.id),
+      run: ({ script }, me) => perform(me, script),
+      answer: async ({ script }, me) => (await perform(me, script), me.id),
       chunks: async function* ({ script }, me) {
         for (let n = 0; n < 50; n++) yield n
-        await perform(me as unknown as Self, script)
+        await perform(me, script)
         yield 50
       },
       go: () => {},
