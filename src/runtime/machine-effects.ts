@@ -43,7 +43,7 @@ type Known<Reply> = unknown extends Reply ? Anything : Reply
 /** `unknown`, but for a compiler that would then not see that a function is one. */
 type Anything = {} | null | undefined
 
-const give = <C, E, P, V>(given: Given<C, E, P, V>, args: Args<C, E>, params: P): V => (typeof given === 'function' ? (given as From<C, E, P, V>)(args, params) : (given as V))
+const give = <C, E, P, V>(given: Given<C, E, P, V>, args: Args<C, E>, params: P): V => (typeof given === 'function' ? (given as From<C, E, P, V>)(args, params) : given)
 
 function act(effect: MachineEffect, name: string): void {
   if (!note(effect)) throw new TroupeError('InvalidDefinition', `${name}() acts only inside a troupe`, 'spawn the machine with troupe.spawn(name, actor(protocol, machine))')

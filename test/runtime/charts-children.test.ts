@@ -268,7 +268,7 @@ test('fromPromise, fromCallback, fromObservable and fromTransition run as childr
 
 test('leaving the state aborts a promise and disposes of a callback; what they tell later is not heard', async () => {
   const log: string[] = []
-  let settle = (_: string): void => {}
+  let settle: (text: string) => void = () => {}
   const machine = setup({
     types,
     actors: {

@@ -258,10 +258,13 @@ function twin(table: Table, events: readonly number[]) {
 }
 
 function machineOf(table: Table): AnyStateMachine {
-  const transition = ([entry, to]: readonly [Entry, number]) =>
+  const transition = ([entry, to]: readonly [Entry, number]): object =>
     entry === 'empty' ? {} : { target: `s${to}`, reenter: true, actions: assign({ count: ({ context }: { context: { count: number } }) => context.count + 1 }), ...(entry === 'guarded' && { guard: ({ context }: { context: { count: number } }) => context.count % 2 === 1 }) }
-  const states = table.map(({ on, any }, s) => [`s${s}`, { on: { ...Object.fromEntries(on.flatMap((each, t) => (each[0] === undefined ? [] : [[TYPES[t], transition(each)]]))), ...(any && { '*': {} }) } }])
-  return createMachine({ context: { count: 0 }, initial: 's0', states: Object.fromEntries(states) as never }) as unknown as AnyStateMachine
+  const states = table.map(({ on, any }, s) => {
+    const transitions = on.flatMap((each, t): [string, object][] => (each[0] === undefined ? [] : [[`e${t}`, transition(each)]]))
+    return [`s${s}`, { on: Object.fromEntries([...transitions, ...(any ? [['*', {}] as const] : [])]) }]
+  })
+  return createMachine({ context: { count: 0 }, initial: 's0', states: Object.fromEntries(states) as never })
 }
 
 const entries = fc.tuple(fc.constantFrom<Entry>('target', 'guarded', 'empty', undefined, undefined), fc.nat(2))
