@@ -3,7 +3,8 @@
  * Owns: which handlers run, and what each holds (`me`). Does not own: mail, failure, life cycle; the cell does.
  */
 import { TroupeError } from '../ground/errors.js'
-import type { Behaviour, Cell } from './cell.js'
+import type { Behaviour } from './behaviour.js'
+import type { Cell } from './cell.js'
 import type { AnyHandlers } from './definition.js'
 import { isOpen, type CancelReason, type Envelope } from './envelope.js'
 import { HandlerMe } from './handler-me.js'

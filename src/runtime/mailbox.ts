@@ -97,6 +97,7 @@ export class Mailbox<T extends Item> {
   #lanes: (Ring<T> | undefined)[] | undefined
   #waiters: Ring<Waiter<T>> | undefined
   #waiting = 0
+  #unwanted = 0
   #deferred: T[] | undefined
   #retryAt = 0
   #deferredBytes = 0
@@ -192,6 +193,26 @@ export class Mailbox<T extends Item> {
     this.#lane(item.priority).unshift(item)
     this.count++
     this.bytes += item.body.length
+  }
+
+  /**
+   * Something that waits here is not wanted any more. Once a quarter of the mail may be such, their room is made free:
+   * so the room that they take is bounded, and what looking for them costs too.
+   */
+  unwanted(isWanted: (item: T) => boolean): void {
+    if (++this.#unwanted * 4 < this.count) return
+    this.#unwanted = 0
+    for (const lane of this.#lanes ?? []) {
+      for (let rest = lane?.length ?? 0; rest > 0; rest--) {
+        const item = lane?.shift() as T
+        if (isWanted(item)) lane?.push(item)
+        else {
+          this.count--
+          this.bytes -= item.body.length
+        }
+      }
+    }
+    if (this.#waiting > 0) this.#admitWaiters()
   }
 
   /** Keeps an item that cannot be handled in the present state; false when too many are kept. */

@@ -289,6 +289,20 @@ describe('senders that wait', () => {
   })
 })
 
+test('what is no longer wanted makes room, in a quarter of the mail at the latest, and those who wait come in', () => {
+  const mailbox = new Mailbox<Letter>({ capacity: 8 })
+  const gone = new Set<number>()
+  for (let i = 0; i < 8; i++) mailbox.offer(letter(i, (i % 3) as 0 | 1 | 2, 5))
+  const admitted: number[] = []
+  for (const i of [100, 101]) mailbox.wait(letter(i, 0, 7), () => admitted.push(i))
+  for (const i of [2, 3]) {
+    gone.add(i)
+    mailbox.unwanted(({ name }) => !gone.has(name))
+  }
+  expect([admitted, mailbox.count, mailbox.bytes, mailbox.waiting]).toEqual([[100, 101], 8, 44, 0])
+  expect(Array.from({ length: 8 }, () => mailbox.take()?.name)).toEqual([0, 6, 100, 101, 1, 4, 7, 5])
+})
+
 describe('dropping', () => {
   test('never drops for a letter that would not fit even then', () => {
     const mailbox = new Mailbox<Letter>({ bytes: 10, overflow: 'drop-oldest' })
