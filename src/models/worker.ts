@@ -234,7 +234,7 @@ class ModelThread {
   }
 
   async #generate({ id, slot, rank, request }: Extract<Task, { kind: 'generate' }>): Promise<Reply> {
-    this.#engine ??= new Engine(await this.#load())
+    this.#engine ??= new Engine(await this.#load(), (asleep) => this.#strip.sleep(asleep))
     const result = await this.#engine.start(request, rank, {
       cancelled: () => this.#strip.stopped || this.#strip.cancelled(slot),
       taken: () => this.#strip.taken(slot),

@@ -99,10 +99,13 @@ export class Engine {
   readonly #all = new Set<Sequence>()
   #batch: readonly Sequence[] = []
   #running = false
+  readonly #onSleep: (asleep: boolean) => void
   #sleeper: (() => void) | undefined
 
-  constructor(model: Model) {
+  /** `onSleep` is told before the engine looks a last time at what may let it go on, and after it has woken. */
+  constructor(model: Model, onSleep: (asleep: boolean) => void) {
     this.#model = model
+    this.#onSleep = onSleep
     this.#layout = new CacheLayout(model)
     const eos = model.config['eos_token_id']
     this.#ends = new Set(Array.isArray(eos) ? (eos as number[]) : typeof eos === 'number' ? [eos] : [])
@@ -140,11 +143,18 @@ export class Engine {
       for (const sequence of this.#all) if (sequence.line.cancelled()) this.#end(sequence, cancelled())
       const advanced = (await this.#prefill()) || false
       const stepped = await this.#step()
-      if (!advanced && !stepped && this.#all.size > 0) await new Promise<void>((resolve) => (this.#sleeper = resolve))
-      this.#sleeper = undefined
+      if (!advanced && !stepped && this.#all.size > 0) await this.#sleep()
     }
     this.#batch = []
     this.#running = false
+  }
+
+  async #sleep(): Promise<void> {
+    this.#onSleep(true)
+    const woken = new Promise<void>((resolve) => (this.#sleeper = resolve))
+    if (![...this.#all].some((each) => each.line.cancelled() || keepsUp(each))) await woken
+    this.#sleeper = undefined
+    this.#onSleep(false)
   }
 
   /** A piece of the most urgent prompt that is not in its cache yet. */
@@ -166,7 +176,7 @@ export class Engine {
   /** One token for each sequence whose reader keeps up. */
   async #step(): Promise<boolean> {
     const ready = this.#inOrder()
-      .filter((each) => each.written.length > 0 && each.parts - each.line.taken() < AHEAD_MAX)
+      .filter((each) => each.written.length > 0 && keepsUp(each))
       .slice(0, BATCH_MAX)
     this.#leave(ready)
     if (ready.length === 0) return false
@@ -293,6 +303,9 @@ export class Engine {
     return new TroupeError('ModelFailed', `${this.#model.name} failed while it wrote: ${describe(thrown)}`, 'see the cause; other work on this model goes on', { model: this.#model.name }, thrown)
   }
 }
+
+/** Its reader is not so far behind that it waits. */
+const keepsUp = ({ parts, line }: Sequence): boolean => parts - line.taken() < AHEAD_MAX
 
 function* seen(sequence: Sequence): Iterable<number> {
   yield* sequence.prompt
