@@ -4,6 +4,7 @@ import { contextOf } from '../catalog.js'
 import { bounded, type JsonSchema } from '../json-schema.js'
 import { configNumber, int64, type ChatMessage, type Model, type Tensor, type Tensors } from '../kernel.js'
 import { CacheLayout, type Place } from './cache.js'
+import { Prefixes } from './prefixes.js'
 import { Grammars, type Constraint } from './grammar.js'
 import { chanceOf, logprobsOf, sample, type Sampling } from './sample.js'
 import { TextStream } from './text-stream.js'
@@ -52,8 +53,13 @@ const MAX_TOKENS = 256
 const CHARS_PER_TOKEN = 1
 /** Sequences that share a decode step: past eight, a step on one core takes as much longer as it writes more. */
 export const BATCH_MAX = 8
-/** Prompt tokens per pass, so that running sequences wait at most some 25 ms for a newcomer. */
-const PREFILL_MAX = 192
+/**
+ * Prompt tokens per pass: running sequences then wait some 10 ms for a newcomer. Always the same, so that what a cache
+ * holds up to a border depends on the tokens before it alone, and a prefix may be taken over from another prompt.
+ */
+const PREFILL = 64
+/** What the caches of earlier prompts may hold together. */
+const PREFIX_BYTES_MAX = 64_000_000
 /** Parts that a sequence may be ahead of its reader. */
 export const AHEAD_MAX = 32
 
@@ -96,6 +102,7 @@ export class Engine {
   readonly #layout: CacheLayout
   readonly #ends: ReadonlySet<number>
   readonly #grammars: Grammars
+  readonly #prefixes: Prefixes
   readonly #all = new Set<Sequence>()
   #batch: readonly Sequence[] = []
   #running = false
@@ -107,6 +114,7 @@ export class Engine {
     this.#model = model
     this.#onSleep = onSleep
     this.#layout = new CacheLayout(model)
+    this.#prefixes = new Prefixes(Math.floor(PREFIX_BYTES_MAX / Math.max(1, this.#layout.bytesPerToken)))
     const eos = model.config['eos_token_id']
     this.#ends = new Set(Array.isArray(eos) ? (eos as number[]) : typeof eos === 'number' ? [eos] : [])
     const logits = model.outputs.find(({ name }) => name === 'logits')?.shape[2]
@@ -162,15 +170,26 @@ export class Engine {
     const sequence = this.#inOrder().find(({ length, prompt }) => length < prompt.length)
     if (sequence === undefined) return false
     try {
-      const piece = sequence.prompt.slice(sequence.length, sequence.length + PREFILL_MAX)
+      if (sequence.length === 0) this.#takeOver(sequence)
+      const piece = sequence.prompt.slice(sequence.length, sequence.length + PREFILL)
       const outputs = await this.#forward([sequence], piece, sequence.place.tensors, sequence.length)
       sequence.length += piece.length
       sequence.place = { tensors: this.#layout.next(outputs), row: 0, pad: 0 }
+      if (piece.length === PREFILL) this.#prefixes.keep(sequence.prompt.slice(0, sequence.length), sequence.place.tensors)
       if (sequence.length === sequence.prompt.length) await this.#write(sequence, outputs, 0)
     } catch (thrown) {
       this.#end(sequence, this.#failure(thrown))
     }
     return true
+  }
+
+  /** Begins where an earlier prompt left off, as far as the two are alike: the same instructions are read once. */
+  #takeOver(sequence: Sequence): void {
+    const known = this.#prefixes.find(sequence.prompt, PREFILL)
+    if (known === undefined) return
+    const place = { tensors: known.tensors, row: 0, pad: 0 }
+    sequence.place = { tensors: this.#layout.extract({ place, length: known.length }), row: 0, pad: 0 }
+    sequence.length = known.length
   }
 
   /** One token for each sequence whose reader keeps up. */
@@ -200,8 +219,7 @@ export class Engine {
   #leave(ready: readonly Sequence[]): void {
     for (const sequence of this.#batch) {
       if (sequence.done || ready.includes(sequence)) continue
-      const { tensors } = this.#layout.compose([sequence])
-      sequence.place = { tensors, row: 0, pad: 0 }
+      sequence.place = { tensors: this.#layout.extract(sequence), row: 0, pad: 0 }
     }
     if (ready.length === 0) this.#batch = []
   }
