@@ -112,7 +112,7 @@ export class Crew {
     const reason = replica.abandoned ? 'thread-hung' : 'thread-died'
     const error = new TroupeError('ModelFailed', `a thread of ${model} ${replica.abandoned ? 'was given up' : 'died'}: ${cause.message}`, 'ask again; if it happens for the same input, leave that input out', { model, reason }, cause)
     if (this.#members.delete(replica)) {
-      if (replica.abandoned) {
+      if (replica.lingers) {
         this.#abandoned++
         this.#lostBytes += this.#memory.get(replica) ?? 0
       }

@@ -12,6 +12,7 @@ import type { EmbedOptions } from './kernels/embed.js'
 import type { GeneratePart, GenerateRequest, GenerateResult } from './kernels/generate.js'
 import { PIPELINE_TASKS, type AudioInput, type ImageInput, type Speech, type TranscribeOptions, type Transcript, type WriteOptions } from './kernels/pipeline.js'
 import type { Tagged } from './kernels/tag.js'
+import { openChild } from './child.js'
 import { Cores } from './cores.js'
 import type { Placed, Progress } from './crew.js'
 import { isPackaged } from './packaged.js'
@@ -25,6 +26,8 @@ export interface Placement {
   /** Threads that one forward pass uses within a replica. `replicas × threads` may not exceed the cores. */
   readonly threads?: number
   readonly dtype?: Dtype
+  /** `process` runs each replica in a process of its own: slower to reach, but one that hangs can be killed. Default `thread`. */
+  readonly isolation?: 'thread' | 'process'
   /** Branch, tag or commit of a model from the hub. Default `main`. */
   readonly revision?: string
 }
@@ -244,7 +247,7 @@ class ModelHost implements Host {
     const pool = new Pool({
       model,
       place: () => (pipeline === undefined ? this.#place(model) : this.#placeWhole(model, pipeline)),
-      openThread,
+      openThread: this.#options.placement?.[model]?.isolation === 'process' ? openChild : openThread,
       clock: this.#clock,
       watchdogMs: this.#options.watchdogMs ?? WATCHDOG_MS,
       makeRoom: (bytes) => this.#makeRoom(bytes),

@@ -3,13 +3,16 @@ import type { Clock, Timer } from '../ground/clock.js'
 import { TroupeError, describe } from '../ground/errors.js'
 import { invariant } from '../ground/invariant.js'
 import { AHEAD_MAX, BATCH_MAX, type GenerateRequest, type GenerateResult } from './kernels/generate.js'
-import { SLOTS, Strip, type Loaded, type ModelSpec, type Parts, type Passed, type Reply, type Task, type WorkerData } from './wire.js'
+import { SLOTS, Strip, type Loaded, type ModelSpec, type Parts, type Passed, type Reply, type StripWrite, type Task, type WorkerData } from './wire.js'
 
 /** One thread that serves tasks. `run` rejects only when the thread died. */
 export interface Thread {
   run(task: Task): Promise<Reply>
   /** Ends an idle thread. */
   close(): Promise<void>
+  /** Only for a process in place of a thread: what else the strip would tell, and carry there. */
+  readonly progress?: { readonly inside: boolean; readonly steps: number }
+  write?(write: StripWrite): void
 }
 export type OpenThread = (data: WorkerData, onParts: (message: Parts) => void) => Thread
 
@@ -90,6 +93,7 @@ export class Replica {
     this.#clock = clock
     this.#watchdogMs = watchdogMs
     this.#thread = open({ spec, shared: this.#strip.buffer }, (message) => this.#hear(message))
+    this.#strip.mirror = this.#thread.write?.bind(this.#thread)
     this.#hung = new Promise((_, reject) => (this.#giveUp = reject))
     this.#hung.catch(() => undefined)
   }
@@ -97,9 +101,13 @@ export class Replica {
   get state(): 'loading' | 'ready' | 'dead' {
     return this.#state
   }
-  /** True when the thread was given up while it hung in native code: it cannot be ended, and keeps its memory. */
+  /** True when the thread was given up while it hung in native code. */
   get abandoned(): boolean {
     return this.#abandoned
+  }
+  /** True when it could not be ended even so, and keeps its memory. */
+  get lingers(): boolean {
+    return this.#abandoned && this.#thread.write === undefined
   }
   get strip(): Strip {
     return this.#strip
@@ -183,7 +191,7 @@ export class Replica {
     this.#state = 'dead'
     this.#watch?.cancel()
     // Ending a thread in native code would abort the process, so one that hangs is ended only if it ever comes back.
-    if (!this.#abandoned || this.#owed === 0) void this.#thread.close().catch(() => undefined)
+    if (!this.#abandoned || this.#owed === 0 || this.#thread.write !== undefined) void this.#thread.close().catch(() => undefined)
   }
 
   async close(): Promise<void> {
@@ -247,6 +255,10 @@ export class Replica {
     }
   }
 
+  get #progress(): { readonly inside: boolean; readonly steps: number } {
+    return this.#thread.progress ?? this.#strip.progress
+  }
+
   #noteAnswer(): void {
     this.#owed--
     if (this.#abandoned && this.#owed === 0) void this.#thread.close().catch(() => undefined)
@@ -255,10 +267,10 @@ export class Replica {
   /** Looks, while there are tasks, whether the thread still comes out of native code now and then. */
   #keepWatch(): void {
     if (this.#watch !== undefined || this.#watchdogMs === Infinity) return
-    const { steps } = this.#strip.progress
+    const { steps } = this.#progress
     this.#watch = this.#clock.timer(this.#watchdogMs, () => {
       this.#watch = undefined
-      const now = this.#strip.progress
+      const now = this.#progress
       if (!now.inside || now.steps !== steps) return this.#keepWatch()
       this.#abandoned = true
       this.#giveUp(new Error(`it has been in one native call for more than ${this.#watchdogMs} ms`))

@@ -50,6 +50,12 @@ export interface Generated {
 }
 export type Reply = Loaded | Passed | Generated | { readonly kind: 'failed'; readonly error: ErrorData } | { readonly kind: 'woken' }
 
+/** A cell of the strip that the host wrote. */
+export interface StripWrite {
+  readonly cell: number
+  readonly value: number
+}
+
 /** Texts that one decode step produced: pairs of sequence id and text. */
 export interface Parts {
   readonly kind: 'parts'
@@ -94,15 +100,26 @@ const CANCELLED = 1
 export class Strip {
   readonly buffer: SharedArrayBuffer
   readonly #cells: Int32Array
+  /** Told of what the host writes, for the one at the other end of a pipe, who shares no memory. */
+  mirror: ((write: StripWrite) => void) | undefined
 
   constructor(buffer = new SharedArrayBuffer(4 * (FIRST_SLOT + 2 * SLOTS))) {
     this.buffer = buffer
     this.#cells = new Int32Array(buffer)
   }
 
+  /** What the host of another process wrote. */
+  apply({ cell, value }: StripWrite): void {
+    Atomics.store(this.#cells, cell, value)
+  }
+  #write(cell: number, value: number): void {
+    this.apply({ cell, value })
+    this.mirror?.({ cell, value })
+  }
+
   /** Host: no further native call may start. */
   stop(): void {
-    Atomics.store(this.#cells, STOP, 1)
+    this.#write(STOP, 1)
   }
   get stopped(): boolean {
     return Atomics.load(this.#cells, STOP) === 1
@@ -140,20 +157,23 @@ export class Strip {
   }
 
   claim(slot: number): void {
-    Atomics.store(this.#cells, FIRST_SLOT + 2 * slot, 0)
-    Atomics.store(this.#cells, FIRST_SLOT + 2 * slot + 1, 0)
+    this.#write(cancelCell(slot), 0)
+    this.#write(creditCell(slot), 0)
   }
   cancel(slot: number): void {
-    Atomics.store(this.#cells, FIRST_SLOT + 2 * slot, CANCELLED)
+    this.#write(cancelCell(slot), CANCELLED)
   }
   cancelled(slot: number): boolean {
-    return Atomics.load(this.#cells, FIRST_SLOT + 2 * slot) === CANCELLED
+    return Atomics.load(this.#cells, cancelCell(slot)) === CANCELLED
   }
   /** Host: the reader has taken `parts` parts so far. */
   credit(slot: number, parts: number): void {
-    Atomics.store(this.#cells, FIRST_SLOT + 2 * slot + 1, parts)
+    this.#write(creditCell(slot), parts)
   }
   taken(slot: number): number {
-    return Atomics.load(this.#cells, FIRST_SLOT + 2 * slot + 1)
+    return Atomics.load(this.#cells, creditCell(slot))
   }
 }
+
+const cancelCell = (slot: number): number => FIRST_SLOT + 2 * slot
+const creditCell = (slot: number): number => FIRST_SLOT + 2 * slot + 1

@@ -183,8 +183,8 @@ async function loadPipe(spec: ModelSpec, strip: Strip): Promise<Pipe> {
   }
 }
 
-/** What this thread does with each task. */
-class ModelThread {
+/** What a thread, or a process in its place, does with each task. */
+export class ModelThread {
   readonly #spec: ModelSpec
   readonly #strip: Strip
   #model: Promise<Model> | undefined
@@ -192,9 +192,12 @@ class ModelThread {
   #engine: Engine | undefined
   #parts: (readonly [number, string])[] = []
 
-  constructor({ spec, shared }: WorkerData) {
+  readonly #post: (message: Parts) => void
+
+  constructor(spec: ModelSpec, strip: Strip, post: (message: Parts) => void) {
     this.#spec = spec
-    this.#strip = new Strip(shared)
+    this.#strip = strip
+    this.#post = post
   }
 
   async serve(task: Task): Promise<Reply> {
@@ -250,8 +253,7 @@ class ModelThread {
     queueMicrotask(() => {
       const message: Parts = { kind: 'parts', parts: this.#parts }
       this.#parts = []
-      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port, not a window
-      parentPort?.postMessage(message)
+      this.#post(message)
     })
   }
 
@@ -264,8 +266,11 @@ class ModelThread {
 
 let thread: ModelThread | undefined
 
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port, not a window
+const openThread = ({ spec, shared }: WorkerData): ModelThread => new ModelThread(spec, new Strip(shared), (message) => parentPort?.postMessage(message))
+
 export default async function serve(task: Task): Promise<unknown> {
-  thread ??= new ModelThread(workerData as WorkerData)
+  thread ??= openThread(workerData as WorkerData)
   const reply = await thread.serve(task)
   // Vectors move to the host instead of being copied.
   return reply.kind === 'passed' && reply.vectors !== undefined ? moving(reply, [reply.vectors.buffer]) : reply
