@@ -14,8 +14,11 @@ import { unpack } from './codec.js'
 import type { Definition } from './definition.js'
 import type { Runnable } from './dispatcher.js'
 import { isOpen, type CancelReason, type Envelope } from './envelope.js'
+import { DurableHandlers } from './durable-handlers.js'
 import { Handlers } from './handlers.js'
-import { CELL_SLICE, DRAIN_MS } from './limits.js'
+import type { Journal } from './journal.js'
+import { Ledger } from './ledger.js'
+import { CELL_SLICE, DRAIN_MS, DURABLE_RETRIES } from './limits.js'
 import { Charted } from './charted.js'
 import { Mailbox, type Waiter } from './mailbox.js'
 import type { Outbox } from './outbox.js'
@@ -72,6 +75,8 @@ export class Cell implements Runnable {
   resident: Resident | undefined
   readonly mailbox: Mailbox<Envelope>
   readonly behaviour: Behaviour
+  /** What a durable actor has accepted and committed. */
+  readonly ledger: Ledger | undefined
   #phase: Phase = 'starting'
   #held = 0
   #children: Map<string, Cell> | undefined
@@ -90,7 +95,8 @@ export class Cell implements Runnable {
   ) {
     this.mailbox = new Mailbox(definition.options.mailbox)
     const { logic } = definition
-    this.behaviour = logic.kind === 'handlers' ? new Handlers(this, logic.handlers) : new Charted(this, logic)
+    this.ledger = definition.options.durable === true ? new Ledger(journalOf(parts, address), address) : undefined
+    this.behaviour = logic.kind === 'machine' ? new Charted(this, logic) : this.ledger === undefined ? new Handlers(this, logic.handlers) : new DurableHandlers(this, logic.handlers, this.ledger)
   }
 
   get alive(): boolean {
@@ -137,6 +143,7 @@ export class Cell implements Runnable {
     if (this.behaviour.working && this.behaviour.takesAside(envelope)) return 'accepted'
     const offer = this.mailbox.offer(envelope)
     if (offer.kind === 'full') return this.#full(envelope)
+    if (offer.kind === 'accepted') this.#keep(envelope)
     if (!this.queued) this.wake()
     if (offer.kind === 'accepted') return 'accepted'
     let refused: TroupeError | undefined
@@ -158,9 +165,25 @@ export class Cell implements Runnable {
   /** The sender waits for room; `undefined` when too many do. */
   awaitRoom(envelope: Envelope, settle: (admitted: boolean) => void): Waiter<Envelope> | undefined {
     return this.mailbox.wait(envelope, (admitted) => {
+      if (admitted) this.#keep(envelope)
       settle(admitted)
       if (admitted) this.wake()
     })
+  }
+
+  /** A durable actor's mail is in the log before its sender is told, or it is handled. */
+  #keep(envelope: Envelope): void {
+    if (this.ledger === undefined || envelope.entry !== 0) return
+    envelope.kept = this.ledger.accept(envelope, this.parts.clock.now())
+    envelope.kept.catch((error: unknown) => {
+      envelope.entry = 0
+      this.parts.endings.dead(envelope, 'refused', error)
+    })
+  }
+
+  /** Mail that a former life accepted comes first, whatever the bounds: it is accepted already. */
+  recover(envelopes: readonly Envelope[]): void {
+    for (const envelope of envelopes.toReversed()) this.mailbox.putBack(envelope)
   }
 
   leave(waiter: Waiter<Envelope>): void {
@@ -172,7 +195,10 @@ export class Cell implements Runnable {
     if (!isOpen(envelope)) return
     if (envelope.ending === 'deferred') this.mailbox.pick((item) => item === envelope)
     if (!this.behaviour.cancel(envelope, reason) && reason === 'deadline') this.parts.endings.dead(envelope, 'expired')
-    else this.parts.inspection.ended(envelope, 'cancelled', reason)
+    else {
+      this.parts.inspection.ended(envelope, 'cancelled', reason)
+      this.parts.endings.dealt(envelope, reason)
+    }
   }
 
   forget(ask: number): void {
@@ -254,6 +280,17 @@ export class Cell implements Runnable {
     else this.#held++
   }
 
+  /** Puts an envelope back to the head and takes no mail for a while. */
+  pauseFor(ms: number, envelope: Envelope): void {
+    if (!isOpen(envelope)) return
+    this.mailbox.putBack(envelope)
+    this.#held++
+    this.#pause = this.parts.clock.timer(ms, () => {
+      this.#held--
+      this.wake()
+    })
+  }
+
   // ── failure ───────────────────────────────────────────────────────────────────────────────────
 
   /** Handling the envelope, or something within, has failed: retries or buries it, then supervision decides. */
@@ -263,7 +300,7 @@ export class Cell implements Runnable {
       return
     }
     const decision = this.#decide(error)
-    const retries = this.definition.options.retries ?? 0
+    const retries = this.definition.options.retries ?? (this.ledger === undefined ? 0 : DURABLE_RETRIES)
     const again = decision.kind === 'resume' || decision.kind === 'restart'
     if (envelope !== undefined && again && envelope.tries < retries && isOpen(envelope)) {
       envelope.tries++
@@ -405,6 +442,7 @@ export class Cell implements Runnable {
     this.#watching = undefined
     this.parts.topics.forget(this.address)
     this.options.parent?.removeChild(this)
+    // A durable actor's mail stays in the log for its next life; only its askers are told.
     for (const envelope of this.mailbox.drain()) if (isOpen(envelope)) this.parts.endings.dead(envelope, 'stopped')
     this.options.childOf?.chart.childEnded(this.options.childOf.ref, ending)
     const watchers = this.#watchers
@@ -414,3 +452,8 @@ export class Cell implements Runnable {
 }
 
 const NO_POLICY: SupervisionPolicy = {}
+
+function journalOf({ journal }: Parts, address: Address): Journal {
+  if (journal !== undefined) return journal
+  throw new TroupeError('InvalidDefinition', `${address} is durable, and the troupe has no store`, "give one: createTroupe({ store: lmdb('./data') }), from 'troupe/lmdb'")
+}

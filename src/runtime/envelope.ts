@@ -50,6 +50,12 @@ export class Envelope implements Stamp {
   ending: Ending = 'waiting'
   /** How often handling was tried here and failed. */
   tries: number
+  /** Its place in the journal's log, for a durable actor; 0 otherwise. */
+  entry = 0
+  /** Clock time at which it came into the log. */
+  began = 0
+  /** Resolves once it is in the log. */
+  kept: Promise<void> | undefined
   constructor(
     readonly id: number,
     readonly to: Address,
