@@ -59,10 +59,10 @@ export class DurableHandlers extends Handlers {
     const asker = envelope.correlation === 0 ? undefined : router.awake(envelope.from)?.ledger
     const outcome = { ok: true, value: reply } as const
     const now = clock.now()
-    const answer = asker === undefined ? [] : [replyEntry(envelope.from, envelope.correlation, outcome, now)]
+    const answer = asker === undefined ? [] : [replyEntry(envelope.from, envelope.sequence, envelope.correlation, outcome, now)]
     const numbers = await this.#ledger.commit(this.state, envelope, me.run.taken, [...entries, ...answer])
     for (const [i, sent] of durable.entries()) router.cell(sent.to)?.ledger?.arrived(sent, numbers[i] as number, now)
-    asker?.replied(envelope.correlation, numbers[durable.length] as number, outcome, now)
+    asker?.replied(envelope.sequence, envelope.correlation, outcome, now)
   }
 
   protected override failed(me: HandlerMe, envelope: Envelope, error: unknown): void {

@@ -16,6 +16,8 @@ export class DurableRun {
   readonly #envelope: Envelope
   readonly #former: Former
   readonly #replay: Replay
+  /** The asks to durable actors, by place: their replies come into the log by themselves. */
+  readonly #asked: Map<number, number>
   #sent = 0
   #draws = 0
   /** Mail entries that this handler took past the mailbox, by the effect that took them. */
@@ -26,6 +28,7 @@ export class DurableRun {
     this.#ledger = ledger
     this.#envelope = envelope
     this.#former = ledger.former(envelope)
+    this.#asked = new Map(this.#former.asked)
     const { clock } = cell.parts
     this.#replay = new Replay(this.#former.records, envelope.began, {
       record: (result) => this.#record(result),
@@ -64,7 +67,7 @@ export class DurableRun {
     const known = this.#former.due.get(at)
     if (known !== undefined) return known
     const due = this.#cell.parts.clock.now() + ms
-    await this.#ledger.keep({ t: 'due', mail: this.#envelope.entry, at, due })
+    await this.#ledger.keep(this.#envelope.entry, { t: 'due', at, due })
     return due
   }
 
@@ -79,14 +82,15 @@ export class DurableRun {
   /** Keeps what the handler sent so far, before it leaves. */
   async keepSent(envelopes: readonly Envelope[]): Promise<void> {
     const durable = envelopes.filter(({ to }) => this.#cell.parts.router.cell(to)?.ledger !== undefined)
-    const numbers = await this.#ledger.keep({ t: 'sent', mail: this.#envelope.entry, count: this.#sent }, durable.map(mailEntry))
+    const numbers = await this.#ledger.keep(this.#envelope.entry, { t: 'sent', count: this.#sent }, durable.map(mailEntry))
     this.#arrived(durable, numbers)
   }
 
   /** Keeps an ask to a durable actor along with the fact that it was sent. */
   async keepAsk(at: number, name: string, message: unknown, ask: Envelope): Promise<void> {
     const input = fingerprint(pack(message)).toString(36)
-    const numbers = await this.#ledger.keep({ t: 'asked', mail: this.#envelope.entry, at, name, input, ask: ask.id }, [mailEntry(ask)])
+    this.#asked.set(at, ask.id)
+    const numbers = await this.#ledger.keep(this.#envelope.entry, { t: 'asked', at, name, input, ask: ask.id }, [mailEntry(ask)])
     this.#arrived([ask], numbers)
   }
 
@@ -95,10 +99,10 @@ export class DurableRun {
   }
 
   async #record(result: Parameters<ConstructorParameters<typeof Replay>[2]['record']>[0]): Promise<void> {
-    const asked = this.#former.asked.get(result.at)
-    if (asked !== undefined && this.#ledger.hasReply(asked)) return
+    const asked = this.#asked.get(result.at)
+    if (asked !== undefined && this.#ledger.hasReply(this.#envelope.entry, asked)) return
     const took = this.#tookAt.get(result.at)
-    await this.#ledger.keep({ t: 'result', mail: this.#envelope.entry, ...result, ...(took !== undefined && { took }) })
+    await this.#ledger.keep(this.#envelope.entry, { t: 'result', ...result, ...(took !== undefined && { took }) })
   }
 
   /** The handler has ended: throws `Incompatible` when it left recorded effects uncalled. */

@@ -39,7 +39,7 @@ export interface Stamp {
   readonly priority: Priority
   /** The first envelope of the chain that led here. */
   readonly trace: number
-  /** Counts what one sender sent. */
+  /** The mail of a durable sender that led to it, or 0. */
   readonly sequence: number
   /** How often handling was tried before. */
   readonly attempt: number

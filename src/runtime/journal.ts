@@ -24,11 +24,12 @@ import type { Change, Store } from './store/store.js'
 
 const VERSION = 1
 
-/** One thing for one actor. */
+/** One thing for one actor: mail, or what came of an effect of the handler of one mail. */
 export interface LogEntry {
   readonly n: number
   readonly address: Address
-  readonly kind: 'mail' | 'effect'
+  /** 0 for mail; for an effect the number of the mail whose handler it belongs to, with which it is done. */
+  readonly of: number
   readonly body: Uint8Array
   /** Clock time. */
   readonly now: number
@@ -41,68 +42,81 @@ export type NewEntry = Omit<LogEntry, 'n' | 'now'>
 export interface ActorRecord {
   /** Packed; what it is, is the behaviour's. */
   readonly state: Uint8Array | undefined
-  /** Every entry up to this number is dealt with, and so are these beyond it. */
+  /** All mail up to this number is dealt with, and so is this beyond it. */
   readonly low: number
   readonly done: readonly number[]
 }
+
+/** An actor's mail that is not dealt with, in order, each with the entries of its handler's effects. */
+type Open = Map<number, number[]>
 
 export class Journal {
   readonly epoch: number
   readonly #store: Store
   readonly #clock: Clock
-  /** Entries that are not dealt with, by actor, in the order of the log; an actor takes its own when it starts. */
-  readonly #left: Map<Address, LogEntry[]>
+  readonly #open = new Map<Address, Open>()
+  /** What a former process left for each actor; an actor takes its own when it starts. */
+  readonly #former = new Map<Address, LogEntry[]>()
   /** How many entries of each segment are not dealt with. */
-  readonly #segments: Map<number, number>
+  readonly #segments = new Map<number, number>()
   #n: number
 
-  private constructor(store: Store, clock: Clock, epoch: number, left: Map<Address, LogEntry[]>, segments: Map<number, number>, n: number) {
+  private constructor(store: Store, clock: Clock, epoch: number, n: number) {
     this.#store = store
     this.#clock = clock
     this.epoch = epoch
-    this.#left = left
-    this.#segments = segments
     this.#n = n
   }
 
   /** Reads what the last process left. Throws `StoreCorrupt` for a log that cannot be read, `Incompatible` for a later version. */
   static async open(store: Store, clock: Clock): Promise<Journal> {
-    const meta = store.get(['meta'])
-    const epoch = 1 + (meta === undefined ? 0 : read<{ epoch: number }>(meta, 'the journal').epoch)
-    const left = new Map<Address, LogEntry[]>()
-    const segments = new Map<number, number>()
-    const records = new Map<Address, Pick<ActorRecord, 'low' | 'done'>>()
-    let last = 0
-    for (const { key, value } of store.range(['log'], ['log', Infinity])) {
-      const n = key[1] as number
-      last = n
-      const segment = Math.floor(n / LOG_SEGMENT)
-      const entry = readEntry(n, value)
-      let record = entry === undefined ? undefined : records.get(entry.address)
-      if (entry !== undefined && record === undefined) records.set(entry.address, (record = dealtWith(store, entry.address)))
-      // A damaged entry is left where it is, for whoever mends it.
-      const done = record !== undefined && (n <= record.low || record.done.includes(n))
-      segments.set(segment, (segments.get(segment) ?? 0) + (done ? 0 : 1))
-      if (done || entry === undefined) continue
-      const mine = left.get(entry.address)
-      if (mine === undefined) left.set(entry.address, [entry])
-      else mine.push(entry)
-    }
-    const journal = new Journal(store, clock, epoch, left, segments, last)
-    await store.commit([{ kind: 'put', key: ['meta'], value: pack({ version: VERSION, epoch }) }, ...journal.#emptySegments()])
+    const value = store.get(['meta'])
+    const meta = value === undefined ? { epoch: 0, n: 0 } : read<{ epoch: number; n: number }>(value, 'the journal')
+    const journal = new Journal(store, clock, meta.epoch + 1, meta.n)
+    journal.#read()
+    await store.commit([journal.#meta(), ...journal.#emptySegments()])
     return journal
   }
 
-  /** Whom the log holds something for. */
+  #read(): void {
+    const records = new Map<Address, Pick<ActorRecord, 'low' | 'done'>>()
+    for (const { key, value } of this.#store.range(['log'], ['log', Infinity])) {
+      const n = key[1] as number
+      this.#n = Math.max(this.#n, n)
+      const entry = readEntry(n, value)
+      if (entry === undefined) {
+        // A damaged entry harms nobody else: it stays where it is, for whoever mends it.
+        this.#count(n, 1)
+        continue
+      }
+      let record = records.get(entry.address)
+      if (record === undefined) records.set(entry.address, (record = dealtWith(this.#store, entry.address)))
+      this.#count(n, 0)
+      const done = entry.of === 0 ? n <= record.low || record.done.includes(n) : this.#open.get(entry.address)?.has(entry.of) !== true
+      if (done) continue
+      this.#opened(n, entry)
+      const mine = this.#former.get(entry.address)
+      if (mine === undefined) this.#former.set(entry.address, [entry])
+      else mine.push(entry)
+    }
+  }
+
+  /** Whom the last process left something for. */
   get waiting(): ReadonlyMap<Address, readonly LogEntry[]> {
-    return this.#left
+    return this.#former
   }
 
   /** What an actor's former life left for it; given once. */
   take(address: Address): readonly LogEntry[] {
-    const left = this.#left.get(address) ?? []
-    this.#left.delete(address)
+    const left = this.#former.get(address) ?? []
+    this.#former.delete(address)
     return left
+  }
+
+  /** The first mail of an actor that is not dealt with, this mail aside; mail counts from the moment that it has a number. */
+  firstOpen(address: Address, besides: readonly number[]): number | undefined {
+    for (const n of this.#open.get(address)?.keys() ?? []) if (!besides.includes(n)) return n
+    return undefined
   }
 
   /** An actor's last committed step. Throws `StoreCorrupt` or `Incompatible`, naming it. */
@@ -114,20 +128,20 @@ export class Journal {
   /** Keeps entries; gives their numbers, and a promise that resolves when they are kept. */
   append(entries: readonly NewEntry[]): { readonly numbers: readonly number[]; readonly kept: Promise<void> } {
     const { changes, numbers } = this.#number(entries)
-    return { numbers, kept: this.#write(changes, numbers) }
+    return { numbers, kept: this.#write(changes, numbers, entries) }
   }
 
   /**
-   * Commits a step: the actor's record, the entries it dealt with, and new entries, all or nothing.
+   * Commits a step: the actor's record, the mail it dealt with, and new entries, all or nothing.
    * The numbers of the new entries hold once the promise resolves.
    */
   async commit(address: Address, record: ActorRecord, dealt: readonly number[], entries: readonly NewEntry[]): Promise<readonly number[]> {
     const { changes, numbers } = this.#number(entries)
-    await this.#write([{ kind: 'put', key: ['actor', address], value: pack({ version: VERSION, ...record }) }, ...changes], numbers)
-    for (const n of dealt) this.#dealt(n)
+    await this.#write([{ kind: 'put', key: ['actor', address], value: pack({ version: VERSION, ...record }) }, ...changes], numbers, entries)
+    for (const n of dealt) this.#dealt(address, n)
     const empty = this.#emptySegments()
     // Nobody waits for this: what stays for now is dealt with, and goes the next time.
-    if (empty.length > 0) this.#store.commit(empty).catch(() => {})
+    if (empty.length > 0) this.#store.commit([this.#meta(), ...empty]).catch(() => {})
     return numbers
   }
 
@@ -135,30 +149,65 @@ export class Journal {
     await this.#store.close()
   }
 
-  async #write(changes: readonly Change[], numbers: readonly number[]): Promise<void> {
+  /** The last number is kept apart from the log, which may come to be empty. */
+  #meta(): Change {
+    return { kind: 'put', key: ['meta'], value: pack({ version: VERSION, epoch: this.epoch, n: this.#n }) }
+  }
+
+  async #write(changes: readonly Change[], numbers: readonly number[], entries: readonly NewEntry[]): Promise<void> {
     try {
       await this.#store.commit(changes)
     } catch (error) {
-      for (const n of numbers) this.#dealt(n)
+      for (const [i, n] of numbers.entries()) this.#forget(n, entries[i] as NewEntry)
       throw error
     }
   }
 
   #number(entries: readonly NewEntry[]): { changes: Change[]; numbers: number[] } {
     const numbers: number[] = []
-    const changes = entries.map(({ address, kind, body }): Change => {
+    const changes = entries.map((entry): Change => {
       const n = ++this.#n
       numbers.push(n)
-      const segment = Math.floor(n / LOG_SEGMENT)
-      this.#segments.set(segment, (this.#segments.get(segment) ?? 0) + 1)
-      return { kind: 'put', key: ['log', n], value: pack([VERSION, kind, address, body, this.#clock.now()]) }
+      this.#opened(n, entry)
+      return { kind: 'put', key: ['log', n], value: pack([VERSION, entry.address, entry.of, entry.body, this.#clock.now()]) }
     })
     return { changes, numbers }
   }
 
-  #dealt(n: number): void {
+  #opened(n: number, { address, of }: NewEntry): void {
+    let open = this.#open.get(address)
+    if (of === 0) {
+      if (open === undefined) this.#open.set(address, (open = new Map()))
+      open.set(n, [])
+    }
+    const effects = of === 0 ? undefined : open?.get(of)
+    effects?.push(n)
+    // An effect of mail that is dealt with already is nobody's.
+    this.#count(n, of === 0 || effects !== undefined ? 1 : 0)
+  }
+
+  /** What could not be written never was. */
+  #forget(n: number, { address, of }: NewEntry): void {
+    if (of === 0) return this.#dealt(address, n)
+    const effects = this.#open.get(address)?.get(of)
+    const at = effects?.indexOf(n) ?? -1
+    if (at < 0) return
+    effects?.splice(at, 1)
+    this.#count(n, -1)
+  }
+
+  #dealt(address: Address, n: number): void {
+    const open = this.#open.get(address)
+    const effects = open?.get(n)
+    if (open === undefined || effects === undefined) return
+    open.delete(n)
+    if (open.size === 0) this.#open.delete(address)
+    for (const each of [n, ...effects]) this.#count(each, -1)
+  }
+
+  #count(n: number, change: number): void {
     const segment = Math.floor(n / LOG_SEGMENT)
-    this.#segments.set(segment, (this.#segments.get(segment) ?? 1) - 1)
+    this.#segments.set(segment, (this.#segments.get(segment) ?? 0) + change)
   }
 
   /** J3: removes the segments behind the present one in which nothing is left to do. */
@@ -185,11 +234,10 @@ function dealtWith(store: Store, address: Address): Pick<ActorRecord, 'low' | 'd
   }
 }
 
-/** A damaged entry harms nobody else: it is left where it is. */
 function readEntry(n: number, value: Uint8Array): LogEntry | undefined {
   try {
-    const [version, kind, address, body, now] = unpack(value) as [number, LogEntry['kind'], Address, Uint8Array, number]
-    return version === VERSION ? { n, kind, address, body, now } : undefined
+    const [version, address, of, body, now] = unpack(value) as [number, Address, number, Uint8Array, number]
+    return version === VERSION ? { n, address, of, body, now } : undefined
   } catch {
     return undefined
   }

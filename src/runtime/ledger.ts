@@ -11,14 +11,14 @@ import type { Outcome, Recorded } from './replay.js'
 
 /** What the log keeps of a handler's effects, packed. */
 export type Effect =
-  | { readonly t: 'result'; readonly mail: number; readonly at: number; readonly name: string; readonly input: string; readonly outcome: Outcome; readonly now: number; readonly took?: number }
+  | { readonly t: 'result'; readonly at: number; readonly name: string; readonly input: string; readonly outcome: Outcome; readonly now: number; readonly took?: number }
   /** An ask to a durable actor has left; its reply comes as an entry of its own. */
-  | { readonly t: 'asked'; readonly mail: number; readonly at: number; readonly name: string; readonly input: string; readonly ask: number }
+  | { readonly t: 'asked'; readonly at: number; readonly name: string; readonly input: string; readonly ask: number }
   | { readonly t: 'reply'; readonly ask: number; readonly outcome: Outcome; readonly now: number }
   /** This many messages of the handler have left. */
-  | { readonly t: 'sent'; readonly mail: number; readonly count: number }
+  | { readonly t: 'sent'; readonly count: number }
   /** When a sleep ends. */
-  | { readonly t: 'due'; readonly mail: number; readonly at: number; readonly due: number }
+  | { readonly t: 'due'; readonly at: number; readonly due: number }
 
 /** What the former life of a handler left for it. */
 export interface Former {
@@ -31,20 +31,16 @@ export interface Former {
 interface Open {
   readonly records: Recorded[]
   readonly asked: Map<number, { readonly at: number; readonly name: string; readonly input: string }>
+  /** Asks whose replies are in the log already. */
+  readonly replies: Set<number>
   readonly due: Map<number, number>
   sent: number
-  /** Its entries in the log: dealt with when its mail is. */
-  readonly numbers: number[]
 }
 
 export class Ledger {
   readonly #journal: Journal
   readonly #address: Address
   readonly #open = new Map<number, Open>()
-  /** Replies that are in the log already, by ask. */
-  readonly #replies = new Map<number, { readonly n: number; readonly outcome: Outcome; readonly now: number }>()
-  /** Entries that are not dealt with. */
-  readonly #left = new Set<number>()
   #state: Uint8Array | undefined
   #low: number
   #done: Set<number>
@@ -72,44 +68,40 @@ export class Ledger {
     const mail = new Map<number, Envelope>()
     const took = new Set<number>()
     for (const entry of this.#journal.take(this.#address)) {
-      this.#left.add(entry.n)
-      if (entry.kind === 'mail') mail.set(entry.n, fromEntry(entry))
-      else this.#note(entry.n, unpack(entry.body) as Effect, took)
+      if (entry.of === 0) mail.set(entry.n, fromEntry(entry))
+      else this.#note(entry.of, unpack(entry.body) as Effect, took)
     }
     for (const n of took) mail.delete(n)
     return [...mail.values()]
   }
 
-  #note(n: number, effect: Effect, took: Set<number>): void {
+  #note(mail: number, effect: Effect, took?: Set<number>): void {
+    const open = this.#of(mail)
     switch (effect.t) {
-      case 'reply':
-        this.#replies.set(effect.ask, { n, outcome: effect.outcome, now: effect.now })
-        for (const open of this.#open.values()) {
-          const asked = open.asked.get(effect.ask)
-          if (asked === undefined) continue
-          open.records.push({ ...asked, outcome: effect.outcome, now: effect.now })
-          open.numbers.push(n)
-        }
-        return
       case 'result':
-        if (effect.took !== undefined) took.add(effect.took)
-        this.#of(effect.mail, n).records.push(effect)
+        if (effect.took !== undefined) took?.add(effect.took)
+        open.records.push(effect)
         return
+      case 'reply': {
+        const asked = open.asked.get(effect.ask)
+        open.replies.add(effect.ask)
+        if (asked !== undefined) open.records.push({ ...asked, outcome: effect.outcome, now: effect.now })
+        return
+      }
       case 'asked':
-        this.#of(effect.mail, n).asked.set(effect.ask, effect)
+        open.asked.set(effect.ask, effect)
         return
       case 'due':
-        this.#of(effect.mail, n).due.set(effect.at, effect.due)
+        open.due.set(effect.at, effect.due)
         return
       case 'sent':
-        this.#of(effect.mail, n).sent = effect.count
+        open.sent = effect.count
     }
   }
 
-  #of(mail: number, n: number): Open {
+  #of(mail: number): Open {
     let open = this.#open.get(mail)
-    if (open === undefined) this.#open.set(mail, (open = { records: [], asked: new Map(), due: new Map(), sent: 0, numbers: [] }))
-    open.numbers.push(n)
+    if (open === undefined) this.#open.set(mail, (open = { records: [], asked: new Map(), replies: new Set(), due: new Map(), sent: 0 }))
     return open
   }
 
@@ -124,78 +116,59 @@ export class Ledger {
   arrived(envelope: Envelope, n: number, now: number): void {
     envelope.entry = n
     envelope.began = now
-    this.#left.add(n)
   }
 
+  /** What a handler did for this envelope before; what it does from now on does not change it. */
   former(envelope: Envelope): Former {
     const open = this.#open.get(envelope.entry)
     const asked = new Map([...(open?.asked ?? [])].map(([ask, { at }]) => [at, ask]))
-    return { records: open?.records ?? [], sent: open?.sent ?? 0, asked, due: open?.due ?? new Map<number, number>() }
+    return { records: [...(open?.records ?? [])], sent: open?.sent ?? 0, asked, due: new Map(open?.due) }
   }
 
-  /** Keeps something that a handler did, with what it sent before it. */
-  async keep(effect: Effect, mail: readonly NewEntry[] = []): Promise<readonly number[]> {
-    const { numbers, kept } = this.#journal.append([...mail, { address: this.#address, kind: 'effect', body: pack(effect) }])
+  /** Keeps something that the handler of a mail did, with what it sent before it. */
+  async keep(of: number, effect: Effect, mail: readonly NewEntry[] = []): Promise<readonly number[]> {
+    const { numbers, kept } = this.#journal.append([...mail, { address: this.#address, of, body: pack(effect) }])
     await kept
-    const own = numbers[mail.length] as number
-    this.#left.add(own)
-    this.#note(own, effect, new Set())
+    this.#note(of, effect)
     return numbers
   }
 
   /** A reply is in the log already, so its asker need not keep it again. */
-  replied(ask: number, n: number, outcome: Outcome, now: number): void {
-    this.#left.add(n)
-    this.#note(n, { t: 'reply', ask, outcome, now }, new Set())
+  replied(of: number, ask: number, outcome: Outcome, now: number): void {
+    this.#note(of, { t: 'reply', ask, outcome, now })
   }
-  hasReply(ask: number): boolean {
-    return this.#replies.has(ask)
+  hasReply(of: number, ask: number): boolean {
+    return this.#open.get(of)?.replies.has(ask) === true
   }
 
   /** Commits the end of a step: the state, the mail it dealt with, what it sent and the reply. */
   async commit(state: unknown, dealt: Envelope, took: readonly number[], entries: readonly NewEntry[]): Promise<readonly number[]> {
-    const written = await this.#commit(pack(state), [dealt.entry, ...took, ...this.#numbersOf(dealt)], entries)
+    const written = await this.#commit(pack(state), [dealt.entry, ...took], entries)
     this.#open.delete(dealt.entry)
     return written
   }
 
   async #commit(state: Uint8Array | undefined, dealt: readonly number[], entries: readonly NewEntry[]): Promise<readonly number[]> {
-    for (const n of dealt) this.#left.delete(n)
-    // Entries are dealt with in nearly the order of the log: one number covers all but the few that overtook others.
-    const low = this.#left.size === 0 ? Math.max(this.#low, ...dealt) : Math.max(this.#low, Math.min(...this.#left) - 1)
+    // Mail is dealt with in nearly the order of the log: one number covers all but the few that overtook others.
+    const first = this.#journal.firstOpen(this.#address, dealt)
+    const low = Math.max(this.#low, first === undefined ? Math.max(...dealt) : first - 1)
     const done = [...this.#done, ...dealt].filter((n) => n > low)
-    try {
-      const written = await this.#journal.commit(this.#address, { state, low, done }, dealt, entries)
-      this.#state = state
-      this.#low = low
-      this.#done = new Set(done)
-      return written
-    } catch (error) {
-      for (const n of dealt) this.#left.add(n)
-      throw error
-    }
+    const written = await this.#journal.commit(this.#address, { state, low, done }, dealt, entries)
+    this.#state = state
+    this.#low = low
+    this.#done = new Set(done)
+    return written
   }
 
   /** The envelope has ended without a step: refused, expired, cancelled or set aside. */
   async deal(envelope: Envelope): Promise<void> {
-    await this.#commit(this.#state, [envelope.entry, ...this.#numbersOf(envelope)], [])
+    await this.#commit(this.#state, [envelope.entry], [])
     this.#open.delete(envelope.entry)
-  }
-
-  #numbersOf(dealt: Envelope): number[] {
-    const open = this.#open.get(dealt.entry)
-    if (open === undefined) return []
-    const replies = [...open.asked.keys()].flatMap((ask) => {
-      const reply = this.#replies.get(ask)
-      this.#replies.delete(ask)
-      return reply === undefined ? [] : [reply.n]
-    })
-    return [...new Set([...open.numbers, ...replies])]
   }
 }
 
-export const mailEntry = (envelope: Envelope): NewEntry => ({ address: envelope.to, kind: 'mail', body: packEnvelope(envelope, envelope.body) })
-export const replyEntry = (address: Address, ask: number, outcome: Outcome, now: number): NewEntry => ({ address, kind: 'effect', body: pack({ t: 'reply', ask, outcome, now } satisfies Effect) })
+export const mailEntry = (envelope: Envelope): NewEntry => ({ address: envelope.to, of: 0, body: packEnvelope(envelope, envelope.body) })
+export const replyEntry = (address: Address, of: number, ask: number, outcome: Outcome, now: number): NewEntry => ({ address, of, body: pack({ t: 'reply', ask, outcome, now } satisfies Effect) })
 
 function fromEntry({ n, body: bytes, now }: LogEntry): Envelope {
   const { header: h, body } = unpackEnvelope(bytes)

@@ -64,7 +64,7 @@ export class Post {
   #envelope(to: Address, message: Message, asks: boolean, { address, cause }: Sender, priority: PriorityName, deadline: number): Envelope {
     const body = pack(message)
     const id = ++this.#ids
-    const envelope = new Envelope(id, to, address, message.type, body, asks ? id : 0, cause === undefined ? 0 : cause.id, deadline, PRIORITY[priority], cause === undefined ? id : cause.trace, id, 0)
+    const envelope = new Envelope(id, to, address, message.type, body, asks ? id : 0, cause === undefined ? 0 : cause.id, deadline, PRIORITY[priority], cause === undefined ? id : cause.trace, cause === undefined ? 0 : cause.entry, 0)
     this.#parts.inspection.sent(envelope)
     return envelope
   }

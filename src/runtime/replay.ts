@@ -55,6 +55,8 @@ export class Replay {
   readonly #held: (() => void)[] = []
   #replaying: boolean
   #next = 0
+  /** How many records the handler has got back. */
+  #given = 0
   #now: number
   #failed: TroupeError | undefined
 
@@ -75,7 +77,7 @@ export class Replay {
 
   /** The handler has ended: throws `Incompatible` when it left recorded effects uncalled. */
   ended(): void {
-    if (this.#replaying) this.#diverge('the code ends before its recorded effects')
+    if (this.#given < this.#records.length) this.#diverge('the code ends before its recorded effects')
     if (this.#failed !== undefined) throw this.#failed
   }
 
@@ -120,6 +122,7 @@ export class Replay {
       if (call.name !== record.name) return this.#diverge(`effect ${record.at} was ${record.name}, and is now ${call.name}`)
       if (call.input !== record.input) return this.#diverge(`effect ${record.at}, ${record.name}, is now called with something else`)
       this.#calls.delete(record.at)
+      this.#given++
       this.#now = record.now
       if (record.outcome.ok) call.resolve(record.outcome.value)
       else call.reject(record.outcome.error)

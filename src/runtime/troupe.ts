@@ -149,7 +149,7 @@ export class Troupe {
   #resume(kind: string): void {
     for (const [address, entries] of this.#parts.journal?.waiting ?? []) {
       if (kindOf(address) !== kind || address === kind) continue
-      this.#resumed.push({ address, messages: entries.filter((entry) => entry.kind === 'mail').length })
+      this.#resumed.push({ address, messages: entries.filter(({ of }) => of === 0).length })
       this.#parts.router.cell(address)
     }
   }
@@ -231,7 +231,7 @@ export class Troupe {
 
   #start(address: Address, definition: Definition, options: SpawnOptions): Cell {
     const left = this.#parts.journal?.waiting.get(address)
-    if (left !== undefined) this.#resumed.push({ address, messages: left.filter((entry) => entry.kind === 'mail').length })
+    if (left !== undefined) this.#resumed.push({ address, messages: left.filter(({ of }) => of === 0).length })
     const cell = new Cell(address, definition, this.#parts, options)
     this.#parts.router.add(cell)
     cell.start()
