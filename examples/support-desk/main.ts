@@ -31,7 +31,7 @@ const troupe = await createTroupe({ host, signals: true })
 if (process.argv.includes('--trace')) showTrace(troupe)
 
 try {
-  const conversation = await openDesk(troupe)
+  const conversation = await openDesk(troupe, leaving.signal)
   progress.ready()
   await converse(conversation('terminal'))
 } catch (error) {
@@ -44,10 +44,11 @@ try {
 
 /** Answers line after line, in order, until there are no more or the user leaves. */
 async function converse(dialogue: Ref<(typeof Dialogue)['specs']>): Promise<void> {
+  if (leaving.signal.aborted) return
   const lines = createInterface({ input: process.stdin, ...(isTerminal && { output: process.stdout, prompt: '> ' }) })
   // At a terminal readline takes Ctrl-C for itself.
   lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT'))
-  leaving.signal.addEventListener('abort', () => lines.close())
+  leaving.signal.addEventListener('abort', () => lines.close(), { once: true })
   if (isTerminal) lines.prompt()
   for await (const line of lines) {
     if (leaving.signal.aborted) return

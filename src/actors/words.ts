@@ -13,6 +13,10 @@ const sentences = new Intl.Segmenter('en', { granularity: 'sentence' })
 export const tokensOf = (text: string): Token[] =>
   Array.from(words.segment(text), ({ segment, index }) => ({ text: segment, start: index, end: index + segment.length })).filter((token) => token.text.trim() !== '')
 
+/** Where each sentence starts and ends, the white space after it included. */
+export const sentenceSpans = (text: string): { readonly start: number; readonly end: number }[] =>
+  Array.from(sentences.segment(text), ({ segment, index }) => ({ start: index, end: index + segment.length }))
+
 /** Sentences without the white space around them. */
 export const sentencesOf = (text: string): string[] =>
   Array.from(sentences.segment(text), ({ segment }) => segment.trim()).filter((sentence) => sentence !== '')

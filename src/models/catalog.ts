@@ -5,6 +5,7 @@ import { isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TroupeError } from '../ground/errors.js'
 import { configNumber, type ModelConfig } from './kernel.js'
+import { isPackaged, locatePackaged } from './packaged.js'
 
 /** Weights that come with the package. */
 const EMBEDDED = ['encoder', 'generator'] as const
@@ -27,21 +28,38 @@ export interface Located {
   readonly name: string
   readonly folder: string
   readonly graph: string
+  /** Further graphs, by the names that kernels know. */
+  readonly graphs: Readonly<Record<string, string>>
   readonly bytes: number
   readonly config: ModelConfig
+  /** It takes no text, and so has no tokenizer. */
+  readonly wordless: boolean
   /** A decoder writes token by token; an encoder answers in one pass. */
   readonly writes: boolean
 }
 
 const known = EMBEDDED.map((name) => `embedded:${name}`).join(', ')
 
-export async function locate(name: string, dtype: Dtype = 'auto'): Promise<Located> {
-  const folder = folderOf(name)
+/** The files of a model; `folder` when its name is not where it lies, as for a model from the hub. */
+export async function locate(name: string, { dtype, folder }: { dtype?: Dtype; folder?: string } = {}): Promise<Located> {
+  return isPackaged(name) ? await locatePackaged(name) : await locateIn(folder ?? folderOf(name), name, dtype)
+}
+
+async function locateIn(folder: string, name: string, dtype: Dtype = 'auto'): Promise<Located> {
   const config = await readJson(name, folder, 'config.json')
   const writes = writesText(config)
-  const stems = writes ? ['decoder_model_merged', 'model'] : ['model', 'encoder_model']
-  const graph = await findGraph(name, folder, config, stems, dtype)
-  return { name, folder, config, writes, ...graph }
+  const graph = await findGraph(name, folder, graphNames(config, writes, dtype), dtype)
+  return { name, folder, config, writes, wordless: false, graphs: {}, ...graph }
+}
+
+/** A model whose graphs transformers.js finds by itself; one of the hub is left to it altogether. */
+export async function locateWhole(name: string, hub: boolean): Promise<Located> {
+  if (hub) return { name, folder: name, graph: '', graphs: {}, bytes: 0, config: {}, writes: false, wordless: true }
+  const folder = folderOf(name)
+  const config = await readJson(name, folder, 'config.json')
+  const files = await readdir(join(folder, 'onnx')).catch(() => [])
+  const sizes = await Promise.all(files.map(async (file) => (await stat(join(folder, 'onnx', file))).size))
+  return { name, folder, graph: '', graphs: {}, bytes: sizes.reduce((sum, size) => sum + size, 0), config, writes: false, wordless: true }
 }
 
 function folderOf(name: string): string {
@@ -53,7 +71,7 @@ function folderOf(name: string): string {
   if (name.startsWith('file:')) return fileURLToPath(name)
   if (name.startsWith('~/')) return join(homedir(), name.slice(2))
   if (isAbsolute(name) || /^\.{1,2}[\\/]/.test(name)) return name
-  throw notFound(name, `name one of ${known}, or a folder by a path that starts with / or ./`)
+  throw notFound(name, `name one of ${known}, package:<npm package>, a folder by a path that starts with / or ./, or a model of the hub as owner/name`)
 }
 
 const notFound = (model: string, hint: string, details: Record<string, unknown> = {}): TroupeError =>
@@ -74,22 +92,26 @@ async function readJson(name: string, folder: string, file: string): Promise<Rec
 }
 
 /** From `architectures`, as `config.json` names the class that the weights were made for. */
-function writesText(config: ModelConfig): boolean {
+export function writesText(config: ModelConfig): boolean {
   const architectures = config['architectures']
   const names = Array.isArray(architectures) ? architectures.join(' ') : ''
   return /ForCausalLM|LMHeadModel/.test(names)
 }
 
-async function findGraph(name: string, folder: string, config: ModelConfig, stems: string[], dtype: Dtype): Promise<{ graph: string; bytes: number }> {
+/** File names that the graph may have, the best first. */
+export function graphNames(config: ModelConfig, writes: boolean, dtype: Dtype): string[] {
   const own = (config['transformers.js_config'] as { dtype?: unknown } | undefined)?.dtype
-  const wanted = dtype === 'auto' && typeof own === 'string' && own in SUFFIX ? [own as Exclude<Dtype, 'auto'>] : []
-  const suffixes = dtype === 'auto' ? [...wanted.map((each) => SUFFIX[each]), ...Object.values(SUFFIX)] : [SUFFIX[dtype]]
-  for (const suffix of suffixes) {
-    for (const stem of stems) {
-      for (const path of [join(folder, 'onnx', `${stem}${suffix}.onnx`), join(folder, `${stem}${suffix}.onnx`)]) {
-        const found = await stat(path).catch(() => undefined)
-        if (found?.isFile()) return { graph: path, bytes: found.size }
-      }
+  const wanted = typeof own === 'string' && own in SUFFIX ? [SUFFIX[own as Exclude<Dtype, 'auto'>]] : []
+  const suffixes = dtype === 'auto' ? [...new Set([...wanted, ...Object.values(SUFFIX)])] : [SUFFIX[dtype]]
+  const stems = writes ? ['decoder_model_merged', 'model'] : ['model', 'encoder_model']
+  return suffixes.flatMap((suffix) => stems.map((stem) => `${stem}${suffix}.onnx`))
+}
+
+async function findGraph(name: string, folder: string, files: readonly string[], dtype: Dtype): Promise<{ graph: string; bytes: number }> {
+  for (const file of files) {
+    for (const path of [join(folder, 'onnx', file), join(folder, file)]) {
+      const found = await stat(path).catch(() => undefined)
+      if (found?.isFile()) return { graph: path, bytes: found.size }
     }
   }
   const there = await readdir(join(folder, 'onnx')).catch(() => [])

@@ -4,13 +4,17 @@ import { fileURLToPath } from 'node:url'
 import { Piscina, move } from 'piscina'
 import { realClock, type Clock } from '../ground/clock.js'
 import { TroupeError } from '../ground/errors.js'
-import { locate, type Dtype, type Located } from './catalog.js'
-import type { InferOptions, Inference } from './kernel.js'
+import { locate, locateWhole, type Dtype, type Located } from './catalog.js'
+import { fromHub, isHubId, type HubSettings } from './hub.js'
+import type { InferOptions, Inference, TextPair } from './kernel.js'
+import type { ClassifyOptions, LabelScore } from './kernels/classify.js'
 import type { EmbedOptions } from './kernels/embed.js'
 import type { GeneratePart, GenerateRequest, GenerateResult } from './kernels/generate.js'
+import { PIPELINE_TASKS, type AudioInput, type ImageInput, type Speech, type TranscribeOptions, type Transcript, type WriteOptions } from './kernels/pipeline.js'
 import type { Tagged } from './kernels/tag.js'
 import { Cores } from './cores.js'
 import type { Placed, Progress } from './crew.js'
+import { isPackaged } from './packaged.js'
 import { Pool, type PoolMetrics } from './pool.js'
 import type { OpenThread, Thread } from './replica.js'
 import type { Reply, Strip } from './wire.js'
@@ -21,6 +25,8 @@ export interface Placement {
   /** Threads that one forward pass uses within a replica. `replicas × threads` may not exceed the cores. */
   readonly threads?: number
   readonly dtype?: Dtype
+  /** Branch, tag or commit of a model from the hub. Default `main`. */
+  readonly revision?: string
 }
 
 export interface HostOptions {
@@ -32,10 +38,25 @@ export interface HostOptions {
   /** Characters that the open calls of one model may hold. Default 16 million; one call may always be larger. */
   readonly charsMax?: number
   readonly onProgress?: (progress: Progress) => void
+  /** Where hub models are kept and come from; what is not said here is as `env` of transformers.js says. */
+  readonly hub?: Partial<HubSettings>
 }
 
 export interface Understood extends Tagged {
   readonly vector: Float32Array
+}
+
+export interface ZeroShotOptions {
+  readonly labels: readonly string[]
+  /** The hypothesis that is tried for each label, in place of `{}`. Default `This example is {}.` */
+  readonly hypothesis?: string
+  /** Score every label for itself instead of one against the others. */
+  readonly multiLabel?: boolean
+}
+
+export interface Ranked {
+  readonly index: number
+  readonly score: number
 }
 
 export interface Host {
@@ -47,8 +68,25 @@ export interface Host {
   tag(model: string, texts: string | readonly string[], options?: InferOptions): Promise<Tagged[]>
   /** Vector and entities from one forward pass, per text. */
   understand(model: string, texts: string | readonly string[], options?: EmbedOptions & InferOptions): Promise<Understood[]>
+  /** Labels with their scores, the best first, per text. */
+  classify(model: string, texts: string | readonly string[], options?: ClassifyOptions & InferOptions): Promise<LabelScore[][]>
+  /** Labels of the caller's own, scored by a model of entailment, the best first, per text. */
+  zeroShot(model: string, texts: string | readonly string[], options: ZeroShotOptions & InferOptions): Promise<LabelScore[][]>
+  /** Passages by how well they answer a question, the best first; `index` is the place in `passages`. */
+  rerank(model: string, query: string, passages: readonly string[], options?: InferOptions): Promise<Ranked[]>
   /** Text, part by part or whole. */
   generate(model: string, request: GenerateRequest, options?: InferOptions): Inference<GeneratePart, GenerateResult>
+  translate(model: string, texts: string | readonly string[], options?: WriteOptions & InferOptions): Promise<string[]>
+  summarise(model: string, texts: string | readonly string[], options?: WriteOptions & InferOptions): Promise<string[]>
+  /** Speech to text, with the times of its segments when asked. */
+  transcribe(model: string, audio: AudioInput, options?: TranscribeOptions & InferOptions): Promise<Transcript>
+  classifyImage(model: string, image: ImageInput, options?: InferOptions): Promise<LabelScore[]>
+  embedImage(model: string, image: ImageInput, options?: InferOptions): Promise<Float32Array>
+  caption(model: string, image: ImageInput, options?: WriteOptions & InferOptions): Promise<string>
+  /** The text in a picture of one line or paragraph. */
+  read(model: string, image: ImageInput, options?: WriteOptions & InferOptions): Promise<string>
+  /** Text to speech. */
+  speak(model: string, text: string, options?: { readonly voice?: unknown } & InferOptions): Promise<Speech>
   /** Loads a model on all its threads before the first call. */
   warm(model: string): Promise<void>
   /** Ends all calls with `Cancelled`, waits for the running steps, ends the threads. Never aborts the process. */
@@ -91,7 +129,46 @@ class ModelHost implements Host {
   infer(task: string, model: string, input: unknown, options: InferOptions = {}): Inference {
     if (task === 'generate') return this.generate(model, input as GenerateRequest, options)
     const { inputs, how } = inputsOf(input)
-    return this.#pool(model).pass(task, inputs, how, options)
+    return this.#pool(model, isPackaged(model) ? undefined : PIPELINE_TASKS[task]?.name).pass(task, inputs, how, options)
+  }
+
+  async translate(model: string, texts: string | readonly string[], options: WriteOptions & InferOptions = {}): Promise<string[]> {
+    return (await this.#whole('translate', model, asList(texts), options)) as string[]
+  }
+
+  async summarise(model: string, texts: string | readonly string[], options: WriteOptions & InferOptions = {}): Promise<string[]> {
+    return (await this.#whole('summarise', model, asList(texts), options)) as string[]
+  }
+
+  async transcribe(model: string, audio: AudioInput, options: TranscribeOptions & InferOptions = {}): Promise<Transcript> {
+    return (await this.#whole('transcribe', model, [audio], options))[0] as Transcript
+  }
+
+  async classifyImage(model: string, image: ImageInput, options: InferOptions = {}): Promise<LabelScore[]> {
+    return (await this.#whole('classifyImage', model, [image], options))[0] as LabelScore[]
+  }
+
+  async embedImage(model: string, image: ImageInput, options: InferOptions = {}): Promise<Float32Array> {
+    return (await this.#whole('embedImage', model, [image], options))[0] as Float32Array
+  }
+
+  async caption(model: string, image: ImageInput, options: WriteOptions & InferOptions = {}): Promise<string> {
+    return (await this.#whole('caption', model, [image], options))[0] as string
+  }
+
+  async read(model: string, image: ImageInput, options: WriteOptions & InferOptions = {}): Promise<string> {
+    return (await this.#whole('read', model, [image], options))[0] as string
+  }
+
+  async speak(model: string, text: string, options: { readonly voice?: unknown } & InferOptions = {}): Promise<Speech> {
+    return (await this.#whole('speak', model, [text], options))[0] as Speech
+  }
+
+  /** A task that a pipeline of transformers.js runs. */
+  async #whole(task: string, model: string, inputs: readonly unknown[], options: InferOptions): Promise<unknown[]> {
+    const { signal, urgency, deadline, caller, ...how } = options
+    const shared = Object.fromEntries(Object.entries({ signal, urgency, deadline, caller }).filter(([, value]) => value !== undefined)) as InferOptions
+    return (await this.infer(task, model, { inputs, ...how }, shared)) as unknown[]
   }
 
   async embed(model: string, texts: string | readonly string[], options: EmbedOptions & InferOptions = {}): Promise<Float32Array[]> {
@@ -104,6 +181,30 @@ class ModelHost implements Host {
 
   async understand(model: string, texts: string | readonly string[], options: EmbedOptions & InferOptions = {}): Promise<Understood[]> {
     return (await this.#pool(model).pass('understand', asList(texts), embedOptions(options), options)) as Understood[]
+  }
+
+  async classify(model: string, texts: string | readonly string[], options: ClassifyOptions & InferOptions = {}): Promise<LabelScore[][]> {
+    const how = options.multiLabel === undefined ? undefined : { multiLabel: options.multiLabel }
+    return (await this.#pool(model).pass('classify', asList(texts), how, options)) as LabelScore[][]
+  }
+
+  async zeroShot(model: string, texts: string | readonly string[], options: ZeroShotOptions & InferOptions): Promise<LabelScore[][]> {
+    const { labels, hypothesis = 'This example is {}.', multiLabel = false } = options
+    const pairs = asList(texts).flatMap((text) => labels.map((label): TextPair => ({ text, pair: hypothesis.replaceAll('{}', label) })))
+    const scores = (await this.#pool(model).pass('entail', pairs, undefined, options)) as number[]
+    return asList(texts).map((_, at) => {
+      const own = scores.slice(at * labels.length, (at + 1) * labels.length)
+      // Scores are odds of entailment; one label among several takes its share of all.
+      const odds = own.map((score) => (multiLabel ? score : score / Math.max(1e-9, 1 - score)))
+      const sum = multiLabel ? 1 : odds.reduce((total, each) => total + each, 0)
+      return labels.map((label, i) => ({ label, score: (odds[i] as number) / sum })).sort((a, b) => b.score - a.score)
+    })
+  }
+
+  async rerank(model: string, query: string, passages: readonly string[], options: InferOptions = {}): Promise<Ranked[]> {
+    const pairs = passages.map((pair): TextPair => ({ text: query, pair }))
+    const scores = (await this.#pool(model).pass('rerank', pairs, undefined, options)) as number[]
+    return scores.map((score, index) => ({ index, score })).sort((a, b) => b.score - a.score || a.index - b.index)
   }
 
   generate(model: string, request: GenerateRequest, options: InferOptions = {}): Inference<GeneratePart, GenerateResult> {
@@ -129,40 +230,59 @@ class ModelHost implements Host {
     return Object.fromEntries([...this.#pools].map(([model, pool]) => [model, pool.metrics()]))
   }
 
-  #pool(model: string): Pool {
-    const known = this.#pools.get(model)
+  #pool(model: string, pipeline?: string): Pool {
+    const key = pipeline === undefined ? model : `${model} (${pipeline})`
+    const known = this.#pools.get(key)
     if (known !== undefined) return known
     if (this.#stopped) throw new TroupeError('Cancelled', 'the model host has stopped', 'create a new host')
     if (this.#pools.size === 0) process.on('exit', this.#onExit)
     const pool = new Pool({
       model,
-      place: () => this.#place(model),
+      place: () => (pipeline === undefined ? this.#place(model) : this.#placeWhole(model, pipeline)),
       openThread,
       clock: this.#clock,
       cores: this.#cores,
       callsMax: this.#options.callsMax ?? CALLS_MAX,
       charsMax: this.#options.charsMax ?? CHARS_MAX,
       onProgress: (progress) => this.#options.onProgress?.(progress),
-      onLost: () => this.#lose(model),
+      onLost: () => this.#lose(key),
     })
-    this.#pools.set(model, pool)
+    this.#pools.set(key, pool)
     return pool
   }
 
-  #lose(model: string): void {
-    this.#pools.delete(model)
+  #lose(key: string): void {
+    this.#pools.delete(key)
     if (this.#pools.size === 0) process.off('exit', this.#onExit)
   }
 
   async #place(model: string): Promise<Placed> {
     const wish = this.#options.placement?.[model] ?? {}
-    const located = await locate(model, wish.dtype)
+    const located = await locate(model, { ...(wish.dtype === undefined ? {} : { dtype: wish.dtype }), ...(isHubId(model) ? { folder: await this.#download(model, wish) } : {}) })
     // An addon that a thread loads first cannot be loaded again once that thread has ended.
     const { loadAddon } = await import('./worker.js')
     await loadAddon()
     const { replicas, threads } = { ...usual(located), ...wish }
-    const { name, folder, graph, bytes, config } = located
-    return { spec: { name, folder, graph, bytes, config, threads }, replicas }
+    const { name, folder, graph, graphs, wordless, bytes, config } = located
+    return { spec: { name, folder, graph, graphs, wordless, bytes, config, threads }, replicas }
+  }
+
+  async #placeWhole(model: string, name: string): Promise<Placed> {
+    const { dtype, revision, replicas = 1, threads = 1 } = this.#options.placement?.[model] ?? {}
+    const hub = isHubId(model)
+    const { writes: _, ...located } = await locateWhole(model, hub)
+    const { loadAddon } = await import('./worker.js')
+    await loadAddon()
+    const pipeline = { name, ...(dtype === undefined || dtype === 'auto' ? {} : { dtype }), ...(revision === undefined ? {} : { revision }), ...(hub ? { hub: this.#options.hub ?? {} } : {}) }
+    return { spec: { ...located, threads, pipeline }, replicas }
+  }
+
+  async #download(id: string, { dtype, revision }: Placement): Promise<string> {
+    const { hubSettings } = await import('./worker.js')
+    const { cacheDir, remoteHost, remotePathTemplate, allowRemoteModels } = await hubSettings()
+    const onDownload = (file: string, bytes: number): void => this.#options.onProgress?.({ kind: 'downloaded', model: id, file, bytes })
+    const settings = { cacheDir, remoteHost, remotePathTemplate, allowRemoteModels, ...this.#options.hub }
+    return await fromHub({ id, onDownload, ...(dtype === undefined ? {} : { dtype }), ...(revision === undefined ? {} : { revision }) }, settings)
   }
 }
 
@@ -216,7 +336,7 @@ function embedOptions({ pooling, normalize, dimensions, overlong }: EmbedOptions
 /** The inputs of a task given by name: one, a list, or a list with options beside it. */
 function inputsOf(input: unknown): { inputs: readonly unknown[]; how: unknown } {
   if (Array.isArray(input)) return { inputs: input, how: undefined }
-  if (typeof input !== 'object' || input === null) return { inputs: [input], how: undefined }
+  if (typeof input !== 'object' || input === null || ArrayBuffer.isView(input)) return { inputs: [input], how: undefined }
   const { texts, inputs = texts, ...how } = input as Record<string, unknown>
   if (inputs === undefined) return { inputs: [input], how: undefined }
   return { inputs: Array.isArray(inputs) ? inputs : [inputs], how: Object.keys(how).length === 0 ? undefined : how }

@@ -40,26 +40,46 @@ export interface ModelConfig {
   readonly [key: string]: unknown
 }
 
-/** A model as a kernel sees it: loaded, with its tokenizer, and one way to run it. */
-export interface Model {
-  readonly name: string
-  readonly config: ModelConfig
-  readonly tokenizer: TextCodec
+/** One graph of a model, and one way to run it. */
+export interface Graph {
   readonly inputs: readonly Port[]
   readonly outputs: readonly Port[]
   /** One forward pass. Rejects with `Cancelled`, before any compute, once the host stops. */
   run(feeds: Tensors, outputs?: readonly string[]): Promise<Tensors>
 }
 
+/** A model as a kernel sees it: its first graph, loaded, and what comes with it. */
+export interface Model extends Graph {
+  readonly name: string
+  readonly config: ModelConfig
+  /** Throws for a model that takes no text. */
+  readonly tokenizer: TextCodec
+  /** A further graph of the same model, loaded on first use. */
+  graph(name: string): Promise<Graph>
+}
+
 export interface Encoding {
   readonly ids: readonly number[]
   readonly truncated: boolean
+  /** For a pair of texts: which of the two each token belongs to. */
+  readonly types?: readonly number[]
 }
+
+/** Two texts that a model reads together: a question and a passage, a premise and a hypothesis. */
+export interface TextPair {
+  readonly text: string
+  readonly pair: string
+}
+
+export const isPair = (input: unknown): input is TextPair =>
+  typeof input === 'object' && input !== null && typeof (input as Partial<TextPair>).text === 'string' && typeof (input as Partial<TextPair>).pair === 'string'
 
 /** Text to token ids and back. */
 export interface TextCodec {
   /** Token ids with the model's own first and last tokens, at most `limit` of them. */
   encode(text: string, limit: number): Encoding
+  /** The same for two texts; the longer one is cut. */
+  encodePair(texts: TextPair, limit: number): Encoding
   /** Token ids of a text that already holds its control tokens, such as a rendered chat. */
   encodeRaw(text: string): number[]
   decode(ids: readonly number[]): string

@@ -1,9 +1,9 @@
 /** Text to token ids and back, with the exact place of each token in the text. */
-import type { ChatMessage, Encoding, TextCodec } from './kernel.js'
+import type { ChatMessage, Encoding, TextCodec, TextPair } from './kernel.js'
 
 /** As much of a tokenizer library as is used here. */
 export interface Vocabulary {
-  encode(text: string, options?: { add_special_tokens?: boolean }): { ids: number[] }
+  encode(text: string, options?: { add_special_tokens?: boolean; text_pair?: string; return_token_type_ids?: boolean }): { ids: number[]; token_type_ids?: number[] }
   decode(ids: number[], options?: { skip_special_tokens?: boolean; clean_up_tokenization_spaces?: boolean }): string
   id_to_token(id: number): string | undefined
   token_to_id(token: string): number | undefined
@@ -54,6 +54,20 @@ export class Tokenizer implements TextCodec {
     const room = limit - this.#first.length - this.#last.length
     const truncated = cut.length < text.length || ids.length > room
     return { ids: [...this.#first, ...(ids.length > room ? ids.slice(0, room) : ids), ...this.#last], truncated }
+  }
+
+  encodePair({ text, pair }: TextPair, limit: number): Encoding {
+    let [first, second] = [wholeCharacters(text, limit * CHARS_PER_TOKEN_MAX), wholeCharacters(pair, limit * CHARS_PER_TOKEN_MAX)]
+    let truncated = first.length < text.length || second.length < pair.length
+    for (;;) {
+      const { ids, token_type_ids: types } = this.#vocabulary.encode(first, { text_pair: second, return_token_type_ids: true })
+      if (ids.length <= limit || first.length + second.length === 0) return { ids: ids.slice(0, limit), truncated, ...(types === undefined ? {} : { types: types.slice(0, limit) }) }
+      truncated = true
+      // The longer text gives way, by about what is too much: the closing tokens stay where they belong.
+      const part = limit / ids.length
+      if (second.length >= first.length) second = wholeCharacters(second, Math.floor(second.length * part))
+      else first = wholeCharacters(first, Math.floor(first.length * part))
+    }
   }
 
   encodeRaw(text: string): number[] {

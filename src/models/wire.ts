@@ -1,6 +1,7 @@
 /** What crosses the boundary between the host and a model's thread: tasks, replies, and a strip of shared memory. */
 import { TroupeError, describe, type ErrorData } from '../ground/errors.js'
 import type { GenerateRequest, GenerateResult } from './kernels/generate.js'
+import type { HubSettings } from './hub.js'
 import type { ModelConfig, Refusal } from './kernel.js'
 
 /** All a thread must know to load its model; given once, when the thread starts. */
@@ -9,9 +10,15 @@ export interface ModelSpec {
   readonly folder: string
   /** Path of the ONNX graph. */
   readonly graph: string
+  /** Paths of further graphs, by the names that kernels know. */
+  readonly graphs: Readonly<Record<string, string>>
+  /** It has no tokenizer. */
+  readonly wordless: boolean
   readonly bytes: number
   readonly config: ModelConfig
   readonly threads: number
+  /** For a task that transformers.js runs as a whole: its name there, and where it may look for the model. */
+  readonly pipeline?: { readonly name: string; readonly dtype?: string; readonly revision?: string; readonly hub?: Partial<HubSettings> }
 }
 
 export interface WorkerData {

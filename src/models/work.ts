@@ -1,7 +1,7 @@
 /** A piece of work that waits for a model: one input of a batch kernel, or one generation. */
 import type { Waiting } from './batch.js'
 import type { Call } from './call.js'
-import type { Urgency } from './kernel.js'
+import { isPair, type Urgency } from './kernel.js'
 
 export class Work implements Waiting {
   readonly call: Call
@@ -36,10 +36,23 @@ export class Work implements Waiting {
   }
 }
 
-/** What an input that is no text counts for: tensors and files are weighed by their kernels. */
+/** What an input that is neither text nor bytes counts for. */
 const OTHER = 64
+/** A file or a sound fills a pass of its own. */
+const BINARY = 4096
 
-export const charsOf = (input: unknown): number => (typeof input === 'string' ? input.length : OTHER)
+export const charsOf = (input: unknown): number => (typeof input === 'string' ? input.length : isPair(input) ? input.text.length + input.pair.length : bytesIn(input) || OTHER)
+
+/** Bytes of the arrays that an input is or holds. */
+function bytesIn(input: unknown): number {
+  if (ArrayBuffer.isView(input)) return input.byteLength
+  if (typeof input !== 'object' || input === null) return 0
+  return Object.values(input).reduce<number>((sum, value) => sum + (ArrayBuffer.isView(value) ? value.byteLength : 0), 0)
+}
 
 /** Tokens of a text, roughly: a byte-level token is some three and a half bytes, and no kernel reads more than 512. */
-export const costOf = (input: unknown): number => (typeof input === 'string' ? Math.min(512, Math.ceil(Buffer.byteLength(input) / 3.5) + 2) : OTHER)
+export const costOf = (input: unknown): number => {
+  const text = typeof input === 'string' ? input : isPair(input) ? input.text + input.pair : undefined
+  if (text === undefined) return bytesIn(input) > 0 ? BINARY : OTHER
+  return Math.min(512, Math.ceil(Buffer.byteLength(text) / 3.5) + 2)
+}

@@ -11,9 +11,12 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { realClock } from '../ground/clock.js'
 import { TroupeError, describe } from '../ground/errors.js'
 import { moving } from './host.js'
-import type { Kernel, Model, Port, Tensor, Tensors } from './kernel.js'
+import type { HubSettings } from './hub.js'
+import type { Graph, Kernel, Model, Port, Tensor, Tensors } from './kernel.js'
+import { classify, entail, rerank } from './kernels/classify.js'
 import { embed } from './kernels/embed.js'
 import { Engine } from './kernels/generate.js'
+import { runPipeline, type Pipe } from './kernels/pipeline.js'
 import { tag } from './kernels/tag.js'
 import { understand } from './kernels/understand.js'
 import { Tokenizer, type ChatTemplate, type TokenizerFiles, type Vocabulary } from './tokenizer.js'
@@ -24,7 +27,7 @@ type Session = import('onnxruntime-node').InferenceSession
 type OrtTensor = import('onnxruntime-node').Tensor
 
 /** Batch kernels by task. */
-const KERNELS: Readonly<Record<string, Kernel>> = { embed, tag, understand }
+const KERNELS: Readonly<Record<string, Kernel>> = { embed, tag, understand, classify, rerank, entail }
 
 /** Loads the native addon. The host calls it too: an addon first loaded by a thread cannot be loaded again after that thread ends. */
 export async function loadAddon(): Promise<Ort> {
@@ -33,6 +36,15 @@ export async function loadAddon(): Promise<Ort> {
   return await import('onnxruntime-node').catch((cause: unknown) => {
     throw missing('onnxruntime-node', cause)
   })
+}
+
+/** The settings of transformers.js, as the program may have changed them. */
+export async function hubSettings(): Promise<HubSettings> {
+  await loadAddon()
+  const { env } = await import('@huggingface/transformers').catch((cause: unknown) => {
+    throw missing('@huggingface/transformers', cause)
+  })
+  return env
 }
 
 const missing = (name: string, cause: unknown): TroupeError =>
@@ -75,8 +87,10 @@ const namedTemplate = (templates: unknown): string | undefined =>
 const damaged = (model: string, path: string, cause: unknown): TroupeError =>
   new TroupeError('ModelFailed', `a file of model ${JSON.stringify(model)} is missing or damaged: ${path}`, 'copy or download that file again', { model, path, reason: 'corrupt-file' }, cause)
 
+type Gate = <T>(call: () => Promise<T>) => Promise<T>
+
 /** Native calls one at a time (W1: each is announced in the strip before it starts). */
-function makeGate(strip: Strip): <T>(call: () => Promise<T>) => Promise<T> {
+function makeGate(strip: Strip): Gate {
   let last: Promise<unknown> = Promise.resolve()
   return (call) => {
     const turn = last.then(async () => {
@@ -95,10 +109,35 @@ function makeGate(strip: Strip): <T>(call: () => Promise<T>) => Promise<T> {
 async function loadModel(spec: ModelSpec, strip: Strip): Promise<Model> {
   const ort = await loadAddon()
   const gate = makeGate(strip)
-  const tokenizer = await loadTokenizer(spec)
+  const tokenizer = spec.wordless ? undefined : await loadTokenizer(spec)
+  const first = await openGraph(ort, gate, spec, spec.graph)
+  const further = new Map<string, Promise<Graph>>()
+  const graph = (name: string): Promise<Graph> => {
+    const known = further.get(name)
+    if (known !== undefined) return known
+    const path = spec.graphs[name]
+    if (path === undefined) return Promise.reject(new TroupeError('ModelFailed', `${spec.name} has no graph called ${name}`, 'choose a model made for this task', { model: spec.name, graph: name, reason: 'unsupported-task' }))
+    const opened = openGraph(ort, gate, spec, path)
+    further.set(name, opened)
+    opened.catch(() => further.delete(name))
+    return opened
+  }
+  return {
+    ...first,
+    name: spec.name,
+    config: spec.config,
+    graph,
+    get tokenizer() {
+      if (tokenizer === undefined) throw new TroupeError('ModelFailed', `${spec.name} takes no text`, 'choose a model made for this task', { model: spec.name, reason: 'unsupported-task' })
+      return tokenizer
+    },
+  }
+}
+
+async function openGraph(ort: Ort, gate: Gate, spec: ModelSpec, path: string): Promise<Graph> {
   const session = await gate(() =>
-    ort.InferenceSession.create(spec.graph, { intraOpNumThreads: spec.threads, interOpNumThreads: 1, executionMode: 'sequential', preferredOutputLocation: 'cpu-pinned' }).catch((cause: unknown) => {
-      throw damaged(spec.name, spec.graph, cause)
+    ort.InferenceSession.create(path, { intraOpNumThreads: spec.threads, interOpNumThreads: 1, executionMode: 'sequential', preferredOutputLocation: 'cpu-pinned' }).catch((cause: unknown) => {
+      throw damaged(spec.name, path, cause)
     }),
   )
   const native = (tensor: Tensor): OrtTensor => (tensor instanceof ort.Tensor ? tensor : new ort.Tensor(tensor.type as 'float32', tensor.data as Float32Array, tensor.dims))
@@ -107,17 +146,48 @@ async function loadModel(spec: ModelSpec, strip: Strip): Promise<Model> {
     const ran = gate(() => (outputs === undefined ? session.run(inputs) : session.run(inputs, [...outputs])))
     return ran as unknown as Promise<Tensors>
   }
-  return { name: spec.name, config: spec.config, tokenizer, inputs: portsOf(session.inputMetadata), outputs: portsOf(session.outputMetadata), run }
+  return { inputs: portsOf(session.inputMetadata), outputs: portsOf(session.outputMetadata), run }
 }
 
 const portsOf = (metadata: Session['inputMetadata']): Port[] =>
   metadata.map((port) => ({ name: port.name, type: port.isTensor ? port.type : '', shape: port.isTensor ? port.shape : [] }))
+
+/** A pipeline of transformers.js; every call is one native call to the strip, and a writing one looks at it at each token. */
+async function loadPipe(spec: ModelSpec, strip: Strip): Promise<Pipe> {
+  await loadAddon()
+  const { env, pipeline, RawImage, StoppingCriteria } = await import('@huggingface/transformers').catch((cause: unknown) => {
+    throw missing('@huggingface/transformers', cause)
+  })
+  const { name, dtype, revision, hub } = spec.pipeline ?? { name: '' }
+  Object.assign(env, hub ?? { allowRemoteModels: false })
+  class HostStopped extends StoppingCriteria {
+    override _call(sequences: number[][]): boolean[] {
+      return sequences.map(() => strip.stopped)
+    }
+  }
+  const gate = makeGate(strip)
+  const options = { session_options: { intraOpNumThreads: spec.threads, interOpNumThreads: 1 }, ...(dtype === undefined ? {} : { dtype }), ...(revision === undefined ? {} : { revision }) }
+  const make = pipeline as unknown as (task: string, model: string, options: object) => Promise<(input: unknown, options: object) => Promise<unknown>>
+  const pipe = await gate(() => make(name, spec.folder, options)).catch((cause: unknown) => {
+    throw cause instanceof TroupeError ? cause : new TroupeError('ModelFailed', `${spec.name} cannot be loaded for ${name}: ${describe(cause)}`, `check that it is a model for ${name}, and that all its files are there`, { model: spec.name, task: name }, cause)
+  })
+  const writes = ['translation', 'summarization', 'automatic-speech-recognition', 'image-to-text'].includes(name)
+  return {
+    run: (input, given) => gate(() => pipe(input, writes ? { ...given, stopping_criteria: [new HostStopped()] } : given)),
+    picture: async (input) => {
+      if (typeof input === 'string') return await RawImage.read(input)
+      if (input instanceof Uint8Array) return await RawImage.fromBlob(new Blob([new Uint8Array(input)]))
+      return new RawImage(new Uint8ClampedArray(input.data), input.width, input.height, input.channels)
+    },
+  }
+}
 
 /** What this thread does with each task. */
 class ModelThread {
   readonly #spec: ModelSpec
   readonly #strip: Strip
   #model: Promise<Model> | undefined
+  #pipe: Promise<Pipe> | undefined
   #engine: Engine | undefined
   #parts: (readonly [number, string])[] = []
 
@@ -130,7 +200,7 @@ class ModelThread {
     try {
       switch (task.kind) {
         case 'load':
-          return await this.#timed(async () => void (await this.#load()), (ms) => ({ kind: 'loaded', ms }))
+          return await this.#timed(async () => void (await (this.#spec.pipeline === undefined ? this.#load() : this.#loadPipe())), (ms) => ({ kind: 'loaded', ms }))
         case 'pass':
           return await this.#pass(task)
         case 'generate':
@@ -148,7 +218,15 @@ class ModelThread {
     return (this.#model ??= loadModel(this.#spec, this.#strip))
   }
 
+  #loadPipe(): Promise<Pipe> {
+    return (this.#pipe ??= loadPipe(this.#spec, this.#strip))
+  }
+
   async #pass({ task, inputs, options, tokensMax }: Extract<Task, { kind: 'pass' }>): Promise<Reply> {
+    if (this.#spec.pipeline !== undefined) {
+      const pipe = await this.#loadPipe()
+      return await this.#timed(() => runPipeline(task, pipe, { inputs, options, tokensMax }), (ms, answers): Passed => ({ kind: 'passed', ms, ...answers }))
+    }
     const model = await this.#load()
     const kernel = KERNELS[task]
     if (kernel === undefined) throw new TroupeError('ModelFailed', `there is no task ${JSON.stringify(task)}`, `ask for one of ${Object.keys(KERNELS).join(', ')}, generate`, { task, reason: 'unsupported-task' })

@@ -11,6 +11,7 @@
 import { TroupeError } from '../ground/errors.js'
 import { checkChildName, childAddress, keyOf, type Address } from './address.js'
 import { unpack } from './codec.js'
+import type { Behaviour } from './behaviour.js'
 import type { Definition } from './definition.js'
 import type { Runnable } from './dispatcher.js'
 import { isOpen, type CancelReason, type Envelope } from './envelope.js'
@@ -25,40 +26,11 @@ import type { Outbox } from './outbox.js'
 import type { Parts } from './parts.js'
 import type { Message } from './protocol.js'
 import type { ActorEnding } from './ref.js'
-import type { Asked } from './replies.js'
 import type { Resident } from './keyed.js'
 import type { AnyActorRef } from './xstate.js'
 import { affected, decide, type RestartHistory, type SupervisionPolicy } from './supervision.js'
 
-/** How a cell runs its actor's logic. */
-export interface Behaviour {
-  /** Starts from the initial state; calls `cell.began` once mail may come. */
-  start(): void
-  /** Whether the logic takes a message of this type now, later, never, or only trying tells. */
-  takes(type: string): 'now' | 'try' | 'later' | 'never'
-  handle(envelope: Envelope): void
-  /** Handles one event from within, such as a timer's; false when there is none. */
-  work(): boolean
-  readonly hasWork: boolean
-  /** Whether it can take mail now. */
-  readonly free: boolean
-  /** Whether a handler or an effect is under way. */
-  readonly working: boolean
-  /** Whether nothing is open: no handler, ask, timer or effect. */
-  readonly restful: boolean
-  /** Whether an arriving envelope is taken past the mailbox, by a handler that waits for it. */
-  takesAside(envelope: Envelope): boolean
-  /** Whom its handlers wait for, while all other mail waits for them. */
-  awaits(): Iterable<Asked>
-  /** Calls off what handles the envelope; false when nothing does, since nobody has begun with it. */
-  cancel(envelope: Envelope, reason: CancelReason): boolean | void
-  /** The ask is settled: it is no longer owed an answer. */
-  forget(ask: number): void
-  /** Calls off all that runs, and resolves when it has settled. */
-  quit(reason: CancelReason): Promise<void> | undefined
-  /** Lets go of timers, effects and whatever still runs; `why` ends their envelopes. */
-  dispose(why: 'failed' | 'stopped', error?: unknown): void
-}
+export type { Behaviour } from './behaviour.js'
 
 export interface CellOptions {
   readonly supervise?: SupervisionPolicy
@@ -148,6 +120,8 @@ export class Cell implements Runnable {
     if (offer.kind === 'accepted') return 'accepted'
     let refused: TroupeError | undefined
     for (const dropped of offer.items) {
+      // One that was called off has ended already.
+      if (!isOpen(dropped)) continue
       const told = this.parts.endings.dead(dropped, 'dropped')
       if (dropped === envelope) refused = told
     }
@@ -194,11 +168,13 @@ export class Cell implements Runnable {
   cancel(envelope: Envelope, reason: CancelReason): void {
     if (!isOpen(envelope)) return
     if (envelope.ending === 'deferred') this.mailbox.pick((item) => item === envelope)
-    if (!this.behaviour.cancel(envelope, reason) && reason === 'deadline') this.parts.endings.dead(envelope, 'expired')
+    const begun = this.behaviour.cancel(envelope, reason) === true
+    if (reason === 'deadline' && !begun) this.parts.endings.dead(envelope, 'expired')
     else {
       this.parts.inspection.ended(envelope, 'cancelled', reason)
       this.parts.endings.dealt(envelope, reason)
     }
+    if (!begun) this.mailbox.unwanted(isOpen)
   }
 
   forget(ask: number): void {

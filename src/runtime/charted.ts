@@ -24,6 +24,7 @@ import { Outbox } from './outbox.js'
 import type { Sender } from './post.js'
 import { check, type Message } from './protocol.js'
 import type { ActorEnding } from './ref.js'
+import { interrupted } from './replies.js'
 import { Chart, Self, sendForeign, type AnyActorRef, type AnyEventObject, type AnyMachineSnapshot, type AnyStateMachine, type ChartPort, type Step } from './xstate.js'
 
 /** One chart for all actors of a machine. */
@@ -196,7 +197,7 @@ export class Charted implements Behaviour, ChartPort {
 
   /** A delayed send whose time has come, or one from outside a step. */
   #passOn(to: unknown, event: AnyEventObject): void {
-    const plan = newPlan([], NOBODY, undefined)
+    const plan = newPlan([], new Set(), undefined)
     try {
       this.#planSend(plan, { to, event })
     } catch (error) {
@@ -388,12 +389,12 @@ export class Charted implements Behaviour, ChartPort {
     const owed = this.#owed
     this.#timers = this.#children = this.#within = this.#owed = undefined
     const { replies } = this.cell.parts
-    for (const [ask, { type }] of owed ?? []) {
+    for (const [ask, envelope] of owed ?? []) {
       const told = why === 'failed' ? `failed: ${describe(error)}` : 'stopped'
-      replies.fail(ask, new TroupeError('ActorFailed', `${this.cell.address} took ${type} and then ${told}`, 'see the cause, and ask again', { address: this.cell.address }, error))
+      if (replies.get(ask)?.channel !== undefined) replies.fail(ask, interrupted(envelope, `its actor ${told}`, error))
+      else replies.fail(ask, new TroupeError('ActorFailed', `${this.cell.address} took ${envelope.type} and then ${told}`, 'see the cause, and ask again', { address: this.cell.address }, error))
     }
   }
 }
 
-const NOBODY: ReadonlySet<unknown> = new Set()
 const newPlan = (starts: readonly Child[], spokenTo: ReadonlySet<unknown>, cause: Envelope | undefined): Plan => ({ outbox: new Outbox(), acts: [], answers: [], starts, spokenTo, cause })

@@ -1,12 +1,12 @@
 /** One effect that a chart invoked, while it runs: `ask`, `infer`, `stepOnce`, `streamOnce`. */
-import { TroupeError } from '../ground/errors.js'
+import type { TroupeError } from '../ground/errors.js'
 import type { Cell } from './cell.js'
 import type { CancelReason, Envelope } from './envelope.js'
 import { runInference } from './inference.js'
 import type { InvokedEffect, Work } from './machine-effects.js'
 import { asTroupeError, type Sender } from './post.js'
 import { check, type Message } from './protocol.js'
-import { cancelled, type OpenAsk } from './replies.js'
+import { cancelled, interrupted, type OpenAsk } from './replies.js'
 import { flow } from './streams.js'
 
 export type Outcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown }
@@ -125,6 +125,7 @@ export class EffectRun {
     const { replies } = this.#cell.parts
     this.#abort?.abort(this.#why(reason))
     for (const ask of this.#asks) replies.cancel(ask.envelope.id, reason)
-    if (this.#reader !== 0) replies.fail(this.#reader, new TroupeError('Interrupted', `${this.#cell.address} left the state that was streaming`, 'read what came as incomplete, and ask again', {}, this.#why(reason)))
+    const reader = replies.get(this.#reader)
+    if (reader !== undefined) replies.fail(this.#reader, interrupted(reader.envelope, 'its actor left the state that was streaming', this.#why(reason)))
   }
 }

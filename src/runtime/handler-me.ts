@@ -133,12 +133,12 @@ export class HandlerMe implements Sender, Asker {
 
   protected send(envelopes: readonly Envelope[]): void {
     const outbox = this.#active ? (this.#outbox ??= new Outbox()) : new Outbox()
-    let full: unknown
+    let full: TroupeError | undefined
     for (const envelope of envelopes) {
       try {
         outbox.add(envelope)
       } catch (error) {
-        full = error
+        full = error as TroupeError
         this.#cell.parts.endings.dead(envelope, 'overloaded')
       }
     }

@@ -3,7 +3,8 @@
  * Owns: which handlers run, and what each holds (`me`). Does not own: mail, failure, life cycle; the cell does.
  */
 import { TroupeError } from '../ground/errors.js'
-import type { Behaviour, Cell } from './cell.js'
+import type { Behaviour } from './behaviour.js'
+import type { Cell } from './cell.js'
 import type { AnyHandlers } from './definition.js'
 import { isOpen, type CancelReason, type Envelope } from './envelope.js'
 import { HandlerMe, type HandlerHost } from './handler-me.js'
@@ -21,6 +22,10 @@ export class Handlers implements Behaviour, HandlerHost {
   readonly #running = new Set<HandlerMe>()
   /** Serves one synchronous handler after another; one that turned out asynchronous keeps its own. */
   #spare: HandlerMe | undefined
+  /** The handler on the stack: it is under way too, and not yet known to be asynchronous. */
+  #current: HandlerMe | undefined
+  /** Why all that runs was called off. */
+  #quitting: CancelReason | undefined
   /** Asks and waits that handlers have begun: one may outlast the handler that did not await it. */
   pending = 0
   #onSettled: (() => void) | undefined
@@ -52,13 +57,20 @@ export class Handlers implements Behaviour, HandlerHost {
     let begun: unknown
     try {
       this.state = this.initial()
+      this.#current = me
       begun = this.handlers.started?.(me as never)
     } catch (error) {
+      this.#current = undefined
       me.abandon('actor-failed')
-      return this.cell.fail(undefined, error)
+      this.cell.fail(undefined, error)
+      return this.#onSettled?.()
     }
-    if (!isPromiseLike(begun)) return this.#started(me)
-    this.#running.add(me)
+    this.#current = undefined
+    if (!isPromiseLike(begun)) {
+      this.#started(me)
+      return this.#onSettled?.()
+    }
+    this.#run(me)
     begun.then(
       () => {
         if (this.#running.delete(me)) this.#started(me)
@@ -106,18 +118,31 @@ export class Handlers implements Behaviour, HandlerHost {
     }
     let answer: unknown
     try {
+      this.#current = me
       answer = (this.handlers.on[envelope.type] as unknown as Handler)(message, me)
     } catch (error) {
-      return this.failed(me, envelope, error)
+      this.#current = undefined
+      this.failed(me, envelope, error)
+      return this.#onSettled?.()
     }
+    this.#current = undefined
     if (spec.kind === 'stream') this.attend(me, envelope, spec, this.flow(envelope, spec.chunk, answer))
     else if (isPromiseLike(answer)) this.attend(me, envelope, spec, answer)
-    else this.#finished(me, envelope, spec, answer)
+    else {
+      this.#finished(me, envelope, spec, answer)
+      this.#onSettled?.()
+    }
+  }
+
+  /** It goes on after this turn; one whose actor was stopped from within it learns so now. */
+  #run(me: HandlerMe): void {
+    this.#running.add(me)
+    if (this.#quitting !== undefined) this.#callOff(me, this.#quitting)
   }
 
   protected attend(me: HandlerMe, envelope: Envelope, spec: Spec, answer: PromiseLike<unknown>): void {
     this.#spare = undefined
-    this.#running.add(me)
+    this.#run(me)
     // One that is no longer in the set was left behind by a restart or a stop: its outcome is nobody's.
     answer.then(
       (value) => {
@@ -213,16 +238,19 @@ export class Handlers implements Behaviour, HandlerHost {
   }
 
   quit(reason: CancelReason): Promise<void> | undefined {
-    if (this.#running.size === 0) return undefined
-    for (const me of this.#running) {
-      this.#interrupt(me.handling, 'the actor stopped')
-      me.cancel(reason)
-    }
+    this.#quitting = reason
+    if (this.#running.size === 0 && this.#current === undefined) return undefined
+    for (const me of this.#running) this.#callOff(me, reason)
     return new Promise((resolve) => {
       this.#onSettled = () => {
-        if (this.#running.size === 0) resolve()
+        if (this.#running.size === 0 && this.#current === undefined) resolve()
       }
     })
+  }
+
+  #callOff(me: HandlerMe, reason: CancelReason): void {
+    this.#interrupt(me.handling, 'the actor stopped')
+    me.cancel(reason)
   }
 
   /** A stream that breaks off says so, and its producer need not wait for its reader any more. */
@@ -261,4 +289,4 @@ function isCancellation(error: unknown): boolean {
   return false
 }
 
-export const isPromiseLike = (value: unknown): value is PromiseLike<unknown> => typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+const isPromiseLike = (value: unknown): value is PromiseLike<unknown> => typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'

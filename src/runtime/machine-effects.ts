@@ -33,16 +33,17 @@ interface Args<C, E> {
 }
 type From<C, E, P, V> = (args: Args<C, E>, params: P) => V
 /** A value, or how it comes from the context, the event and the action's params. */
-type Given<C, E, P, V> = (unknown extends V ? Anything : V) | From<C, E, P, V>
-/** `unknown`, but for a compiler that would then not see that a function is one. */
-type Anything = {} | null | undefined
+type Given<C, E, P, V> = V | From<C, E, P, V>
 /** A custom action of XState, seen from the machine that lists it. */
 type Action<C, E, P> = (args: Args<C, E>, params: P) => void
 
-/** What the requests among these events may be answered with. */
-type ReplyIn<E> = E extends { readonly from: ReturnAddress<infer Reply> } ? Reply : never
+/** What the requests among these events may be answered with; whatever it is, where the compiler does not know the event. */
+type ReplyIn<E extends EventObject> = string extends E['type'] ? Anything : E extends { readonly from: ReturnAddress<infer Reply> } ? Known<Reply> : never
+type Known<Reply> = unknown extends Reply ? Anything : Reply
+/** `unknown`, but for a compiler that would then not see that a function is one. */
+type Anything = {} | null | undefined
 
-const give = <C, E, P, V>(given: Given<C, E, P, V>, args: Args<C, E>, params: P): V => (typeof given === 'function' ? (given as From<C, E, P, V>)(args, params) : (given as V))
+const give = <C, E, P, V>(given: Given<C, E, P, V>, args: Args<C, E>, params: P): V => (typeof given === 'function' ? (given as From<C, E, P, V>)(args, params) : given)
 
 function act(effect: MachineEffect, name: string): void {
   if (!note(effect)) throw new TroupeError('InvalidDefinition', `${name}() acts only inside a troupe`, 'spawn the machine with troupe.spawn(name, actor(protocol, machine))')
@@ -61,7 +62,7 @@ interface To<C, E, P, Reply> {
 
 /** Answers the request at hand, or the one kept as `to`. Nothing happens when it wants no answer any more. */
 export function reply<C, E extends EventObject, P>(value: Given<C, E, P, ReplyIn<E>>): Action<C, E, P>
-export function reply<C, E extends EventObject, P, Reply>(value: Given<C, E, P, NoInfer<Reply>>, options: To<C, E, P, Reply>): Action<C, E, P>
+export function reply<C, E extends EventObject, P, Reply>(value: Given<C, E, P, Known<NoInfer<Reply>>>, options: To<C, E, P, Reply>): Action<C, E, P>
 export function reply<C, E extends EventObject, P>(value: Given<C, E, P, unknown>, options?: To<C, E, P, unknown>): Action<C, E, P> {
   return function reply({ context, event }, params) {
     const args = { context, event }
@@ -79,8 +80,14 @@ export function refuse<C, E extends EventObject, P>(error: Given<C, E, P, Troupe
   }
 }
 
+/**
+ * What the other takes. Where `to` is a function of the context and the message a literal, the compiler looks at the
+ * message first and knows nothing of the protocol yet: then only the schema checks it. A function is checked here too.
+ */
+type EventFor<S extends Specs> = string extends keyof S ? Message : MessageOf<S, EventKey<S>>
+
 /** Tells another actor, once the step has committed. */
-export function tell<C, E extends EventObject, P, S extends Specs>(to: Given<C, E, P, Whom<S>>, message: Given<C, E, P, MessageOf<NoInfer<S>, EventKey<NoInfer<S>>>>): Action<C, E, P> {
+export function tell<C, E extends EventObject, P, S extends Specs>(to: Given<C, E, P, Whom<S>>, message: Given<C, E, P, EventFor<S>>): Action<C, E, P> {
   return function tell({ context, event }, params) {
     const args = { context, event }
     act({ kind: 'tell', to: give(to, args, params) as unknown as Whom, message: give(message, args, params) as unknown as Message }, 'tell')

@@ -23,7 +23,7 @@ export interface MailboxOptions {
   readonly bytes?: number
   /** Default `wait`. */
   readonly overflow?: Overflow
-  /** Deferred envelopes. Default 256. */
+  /** Deferred envelopes. Default 256; always fewer than the capacity, and half of the bytes at most. */
   readonly deferred?: number
 }
 
@@ -97,8 +97,10 @@ export class Mailbox<T extends Item> {
   #lanes: (Ring<T> | undefined)[] | undefined
   #waiters: Ring<Waiter<T>> | undefined
   #waiting = 0
+  #unwanted = 0
   #deferred: T[] | undefined
   #retryAt = 0
+  #deferredBytes = 0
   #highRun = 0
   #normalRun = 0
 
@@ -193,16 +195,43 @@ export class Mailbox<T extends Item> {
     this.bytes += item.body.length
   }
 
+  /**
+   * Something that waits here is not wanted any more. Once a quarter of the mail may be such, their room is made free:
+   * so the room that they take is bounded, and what looking for them costs too.
+   */
+  unwanted(isWanted: (item: T) => boolean): void {
+    if (++this.#unwanted * 4 < this.count) return
+    this.#unwanted = 0
+    for (const lane of this.#lanes ?? []) {
+      for (let rest = lane?.length ?? 0; rest > 0; rest--) {
+        const item = lane?.shift() as T
+        if (isWanted(item)) lane?.push(item)
+        else {
+          this.count--
+          this.bytes -= item.body.length
+        }
+      }
+    }
+    if (this.#waiting > 0) this.#admitWaiters()
+  }
+
   /** Keeps an item that cannot be handled in the present state; false when too many are kept. */
   defer(item: T): boolean {
     const deferred = (this.#deferred ??= [])
-    if (deferred.length >= (this.#options.deferred ?? DEFERRED_MAX)) return false
+    if (!this.#mayKeep(item)) return false
     // An item that was tried again and deferred again goes back to its old place.
     deferred.splice(this.#retryAt, 0, item)
     this.#retryAt++
+    this.#deferredBytes += item.body.length
     this.count++
     this.bytes += item.body.length
     return true
+  }
+
+  /** The deferred leave room for one envelope at least, and for half of the bytes: it may be the one that they wait for. */
+  #mayKeep(item: T): boolean {
+    const { deferred = DEFERRED_MAX, capacity = MAILBOX_COUNT_MAX, bytes = MAILBOX_BYTES_MAX } = this.#options
+    return this.deferredCount < Math.min(deferred, capacity - 1) && this.#deferredBytes + item.body.length <= bytes / 2
   }
 
   /** The state has changed: the deferred are tried again, oldest first. */
@@ -216,7 +245,7 @@ export class Mailbox<T extends Item> {
     for (const lane of this.#lanes ?? []) for (let item = lane?.shift(); item !== undefined; item = lane?.shift()) items.push(item)
     const waiters = this.#waiters
     this.#waiters = this.#lanes = this.#deferred = undefined
-    this.#waiting = this.count = this.bytes = this.#retryAt = 0
+    this.#waiting = this.count = this.bytes = this.#retryAt = this.#deferredBytes = 0
     for (let waiter = waiters?.shift(); waiter !== undefined; waiter = waiters?.shift()) {
       if (waiter.gone) continue
       waiter.gone = true
@@ -264,12 +293,15 @@ export class Mailbox<T extends Item> {
     const item = deferred[this.#retryAt]
     invariant(item !== undefined, 'a deferred item stands where it is to be tried')
     deferred.splice(this.#retryAt, 1)
+    this.#deferredBytes -= item.body.length
     return item
   }
 
   #removeDeferred(at: number): T | undefined {
     if (at < this.#retryAt) this.#retryAt--
-    return this.#deferred?.splice(at, 1)[0]
+    const item = this.#deferred?.splice(at, 1)[0]
+    this.#deferredBytes -= item?.body.length ?? 0
+    return item
   }
 
   /** Drops the oldest of the least urgent, never one more urgent than the newcomer; nothing when that would not make room. */

@@ -8,6 +8,15 @@ import type { ReturnAddress } from './envelope.js'
  */
 export type Schema<T> = StandardSchemaV1<T, T>
 
+/** A schema as it is given: the compiler would infer one type that suits what goes in and what comes out, so both are compared. */
+type Given<Sc extends StandardSchemaV1> = Sc & ([StandardSchemaV1.InferInput<Sc>] extends [StandardSchemaV1.InferOutput<Sc>] ? ([StandardSchemaV1.InferOutput<Sc>] extends [StandardSchemaV1.InferInput<Sc>] ? unknown : Changes) : Changes)
+interface Changes {
+  readonly 'this schema changes what it checks, by a default, a coercion or a transform': never
+}
+type BodySchema = StandardSchemaV1<unknown, object>
+type Out<Sc extends StandardSchemaV1> = StandardSchemaV1.InferOutput<Sc>
+type BodyOut<Sc extends StandardSchemaV1> = Out<Sc> extends object ? Out<Sc> : object
+
 /** A body without fields. */
 export type NoBody = Record<never, never>
 
@@ -35,21 +44,21 @@ export interface Protocol<S extends Specs = Specs> {
 
 /** A message that wants no answer. */
 export function event(): EventSpec<NoBody>
-export function event<Body extends object>(body: Schema<Body>): EventSpec<Body>
+export function event<Body extends BodySchema>(body: Given<Body>): EventSpec<BodyOut<Body>>
 export function event(body?: Schema<object>): EventSpec {
   return { kind: 'event', body }
 }
 
 /** A message that wants one reply; `null` as its body schema where it has no fields. */
-export function request<Reply>(body: null, reply: Schema<Reply>): RequestSpec<NoBody, Reply>
-export function request<Body extends object, Reply>(body: Schema<Body>, reply: Schema<Reply>): RequestSpec<Body, Reply>
+export function request<Reply extends StandardSchemaV1>(body: null, reply: Given<Reply>): RequestSpec<NoBody, Out<Reply>>
+export function request<Body extends BodySchema, Reply extends StandardSchemaV1>(body: Given<Body>, reply: Given<Reply>): RequestSpec<BodyOut<Body>, Out<Reply>>
 export function request(body: Schema<object> | null, reply: Schema<unknown>): RequestSpec {
   return { kind: 'request', body: body ?? undefined, reply }
 }
 
 /** A message that wants many chunks, then an end; `null` as its body schema where it has no fields. */
-export function stream<Chunk>(body: null, chunk: Schema<Chunk>): StreamSpec<NoBody, Chunk>
-export function stream<Body extends object, Chunk>(body: Schema<Body>, chunk: Schema<Chunk>): StreamSpec<Body, Chunk>
+export function stream<Chunk extends StandardSchemaV1>(body: null, chunk: Given<Chunk>): StreamSpec<NoBody, Out<Chunk>>
+export function stream<Body extends BodySchema, Chunk extends StandardSchemaV1>(body: Given<Body>, chunk: Given<Chunk>): StreamSpec<BodyOut<Body>, Out<Chunk>>
 export function stream(body: Schema<object> | null, chunk: Schema<unknown>): StreamSpec {
   return { kind: 'stream', body: body ?? undefined, chunk }
 }

@@ -22,7 +22,7 @@ export type Decision =
   | { readonly kind: 'stop' }
   | { readonly kind: 'escalate'; readonly why: 'policy' | 'intensity' }
 
-export const DEFAULT_INTENSITY = { restarts: 10, within: '1m' } as const
+const DEFAULT_INTENSITY = { restarts: 10, within: '1m' } as const
 const DEFAULT_MOST_MS = 10_000
 const DEFAULT_JITTER = 0.2
 

@@ -15,6 +15,7 @@ interface Entry {
   readonly at: number
   readonly order: number
   readonly fire: () => void
+  cancelled: boolean
 }
 
 /** Turns of the event loop in which nothing was asked of the clock, after which all is taken to be at rest. */
@@ -25,17 +26,12 @@ const QUIET_TURNS = 4
  * in the order in which they were set. Work that awaits the real world (a model, a file) is not waited for.
  */
 export function virtualClock({ seed = 1, start = Date.UTC(2026, 0, 1) }: { readonly seed?: number; readonly start?: number } = {}): VirtualClock {
-  const timers = new Set<Entry>()
+  const timers = new Timers()
   const random = mulberry32(seed)
   let now = start
   let orders = 0
   let asked = 0
 
-  const earliest = (until: number): Entry | undefined => {
-    let first: Entry | undefined
-    for (const entry of timers) if (entry.at <= until && (first === undefined || entry.at < first.at || (entry.at === first.at && entry.order < first.order))) first = entry
-    return first
-  }
   const settle = async (): Promise<void> => {
     for (let quiet = 0, before = asked; quiet < QUIET_TURNS; quiet = before === asked ? quiet + 1 : 0) {
       before = asked
@@ -47,13 +43,13 @@ export function virtualClock({ seed = 1, start = Date.UTC(2026, 0, 1) }: { reado
     elapsed: () => now - start,
     random,
     get timers() {
-      return timers.size
+      return timers.count
     },
     timer(ms, fire): Timer {
       asked++
-      const entry = { at: now + ms, order: orders++, fire }
+      const entry = { at: now + ms, order: orders++, fire, cancelled: false }
       timers.add(entry)
-      return { cancel: () => void timers.delete(entry) }
+      return { cancel: () => timers.cancel(entry) }
     },
     nextTurn(run) {
       asked++
@@ -63,14 +59,66 @@ export function virtualClock({ seed = 1, start = Date.UTC(2026, 0, 1) }: { reado
     async advance(duration) {
       const until = now + milliseconds(duration)
       await settle()
-      for (let entry = earliest(until); entry !== undefined; entry = earliest(until)) {
-        timers.delete(entry)
+      for (let entry = timers.takeUntil(until); entry !== undefined; entry = timers.takeUntil(until)) {
         now = Math.max(now, entry.at)
         entry.fire()
         await settle()
       }
       now = until
     },
+  }
+}
+
+const before = (a: Entry, b: Entry): boolean => a.at < b.at || (a.at === b.at && a.order < b.order)
+
+/** The timers that have not fired, in a heap: a simulation may hold a million. A cancelled one stays until its turn comes. */
+class Timers {
+  readonly #heap: Entry[] = []
+  count = 0
+
+  add(entry: Entry): void {
+    this.count++
+    const heap = this.#heap
+    let at = heap.push(entry) - 1
+    for (let parent = (at - 1) >> 1; at > 0 && before(entry, heap[parent] as Entry); parent = (at - 1) >> 1) {
+      heap[at] = heap[parent] as Entry
+      at = parent
+    }
+    heap[at] = entry
+  }
+
+  cancel(entry: Entry): void {
+    if (entry.cancelled) return
+    entry.cancelled = true
+    this.count--
+  }
+
+  /** Takes the earliest that is due. */
+  takeUntil(time: number): Entry | undefined {
+    for (let first = this.#heap[0]; first !== undefined && (first.cancelled || first.at <= time); first = this.#heap[0]) {
+      this.#removeFirst()
+      if (first.cancelled) continue
+      // It has fired: a cancel that comes later finds nothing to do.
+      this.cancel(first)
+      return first
+    }
+    return undefined
+  }
+
+  #removeFirst(): void {
+    const heap = this.#heap
+    const last = heap.pop() as Entry
+    if (heap.length === 0) return
+    let at = 0
+    for (;;) {
+      let child = 2 * at + 1
+      if (child >= heap.length) break
+      if (child + 1 < heap.length && before(heap[child + 1] as Entry, heap[child] as Entry)) child++
+      if (!before(heap[child] as Entry, last)) break
+      heap[at] = heap[child] as Entry
+      at = child
+    }
+    heap[at] = last
   }
 }
 

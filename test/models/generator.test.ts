@@ -80,6 +80,18 @@ describe('generation', () => {
     expect(a?.usage.promptTokens).toBe(b?.usage.promptTokens)
   })
 
+  test('tells how likely each token was, and what else was likely, when asked', async () => {
+    const { text, usage, logprobs } = await host.generate(GENERATOR, { messages: parcel, logprobs: 3 })
+    expect(logprobs).toHaveLength(usage.completionTokens)
+    expect(logprobs?.map(({ token }) => token).join('')).toBe(text)
+    for (const { token, logprob, top } of logprobs ?? []) {
+      expect(top[0]).toEqual({ token, logprob })
+      expect(top.map((each) => each.logprob)).toEqual(top.map((each) => each.logprob).toSorted((a, b) => b - a))
+      expect(top.reduce((sum, each) => sum + Math.exp(each.logprob), 0)).toBeLessThanOrEqual(1.000001)
+    }
+    expect((await host.generate(GENERATOR, { messages: parcel })).logprobs).toBeUndefined()
+  })
+
   test('needs messages or a prompt', async () => {
     expect(() => host.generate(GENERATOR, {})).toThrow(expect.objectContaining({ code: 'InvalidMessage' }))
   })

@@ -19,7 +19,7 @@ class Stage {
   loads: 'answer' | 'fail' | 'die' = 'answer'
 
   constructor(options: Partial<PoolOptions> = {}, replicas = 1) {
-    const spec = { name: 'fake', folder: '', graph: '', bytes: 1, config: {}, threads: 1 }
+    const spec = { name: 'fake', folder: '', graph: '', graphs: {}, wordless: false, bytes: 1, config: {}, threads: 1 }
     this.pool = new Pool({ model: 'fake', place: () => Promise.resolve({ spec, replicas }), clock: this.clock, cores: new Cores(8, this.clock), callsMax: 100, charsMax: 10_000, onProgress: () => undefined, onLost: () => this.lost++, openThread: (_, parts) => this.#open(parts), ...options })
   }
 

@@ -195,6 +195,24 @@ describe('called off by the caller', () => {
     await troupe.stop()
   })
 
+  test('while queued: its room is free for others, though the actor is still busy', async () => {
+    const clock = virtualClock()
+    const troupe = await createTroupe({ clock })
+    const ref = troupe.spawn('a', actor(Worker, { mailbox: { capacity: 100, overflow: 'reject' }, on: { work: (_, me) => me.sleep(100).then(() => 'worked'), quick: () => 'quick', go: () => {}, relay: () => '' } }))
+    const busy = ref.ask({ type: 'work', for: 1 })
+    await clock.settle()
+    for (let round = 0; round < 10; round++) {
+      const stop = new AbortController()
+      const queued = Array.from({ length: 70 }, () => rejection(ref.ask({ type: 'quick' }, { signal: stop.signal })))
+      stop.abort()
+      for (const outcome of await Promise.all(queued)) expect(outcome).toMatchObject({ code: 'Cancelled' })
+    }
+    const answer = ref.ask({ type: 'quick' })
+    await clock.advance(100)
+    expect([await busy, await answer]).toEqual(['worked', 'quick'])
+    await troupe.stop()
+  })
+
   test('while it runs: the handler is told why, its own asks are called off too, and the actor goes on', async () => {
     const { troupe, clock, spawn, log } = await stage()
     const [a, b] = [spawn('a'), spawn('b')]
@@ -306,9 +324,9 @@ describe('an ask that could never be answered', () => {
     },
   })
   const chainOf = (error: { cause?: unknown } | undefined): { code?: string; details?: { cycle?: string[] } } => {
-    let at = error as { code?: string; cause?: unknown }
-    while (at.cause !== undefined) at = at.cause as { code?: string; cause?: unknown }
-    return at as never
+    let at = error as { code?: string; details?: { cycle?: string[] }; cause?: unknown }
+    while (at.cause !== undefined) at = at.cause as typeof at
+    return at
   }
 
   test.each([

@@ -164,7 +164,8 @@ function run(options: Required<MailboxOptions>, commands: readonly Command[]): {
       case 'defer': {
         if (hand === undefined) break
         const kept = mailbox.defer(hand)
-        const twinKept = twin.deferred.length < twin.deferredMax
+        const keptBytes = twin.deferred.reduce((sum, { body }) => sum + body.length, hand.body.length)
+        const twinKept = twin.deferred.length < Math.min(twin.deferredMax, twin.capacity - 1) && keptBytes <= twin.bytesMax / 2
         if (twinKept) twin.deferred.splice(twin.retryAt++, 0, hand)
         see(kept, twinKept)
         hand = undefined
@@ -286,6 +287,20 @@ describe('senders that wait', () => {
     mailbox.leave(first)
     expect([told, mailbox.waiting, mailbox.count, mailbox.bytes]).toEqual([[false, false], 0, 0, 0])
   })
+})
+
+test('what is no longer wanted makes room, in a quarter of the mail at the latest, and those who wait come in', () => {
+  const mailbox = new Mailbox<Letter>({ capacity: 8 })
+  const gone = new Set<number>()
+  for (let i = 0; i < 8; i++) mailbox.offer(letter(i, (i % 3) as 0 | 1 | 2, 5))
+  const admitted: number[] = []
+  for (const i of [100, 101]) mailbox.wait(letter(i, 0, 7), () => admitted.push(i))
+  for (const i of [2, 3]) {
+    gone.add(i)
+    mailbox.unwanted(({ name }) => !gone.has(name))
+  }
+  expect([admitted, mailbox.count, mailbox.bytes, mailbox.waiting]).toEqual([[100, 101], 8, 44, 0])
+  expect(Array.from({ length: 8 }, () => mailbox.take()?.name)).toEqual([0, 6, 100, 101, 1, 4, 7, 5])
 })
 
 describe('dropping', () => {

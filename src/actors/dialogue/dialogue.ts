@@ -8,11 +8,11 @@ export interface DialogueOptions extends Colleagues {
   readonly replies?: Manner['replies']
   /** Said when the sources do not answer. */
   readonly unanswered?: Texts
-  /** From this score an intent gets its declared reply. Default 0.6. */
+  /** From this score an intent gets its declared reply. Default 0.7. */
   readonly replyMin?: number
-  /** Below this score of the best passage, the answer is an honest no. Default 0.25. */
+  /** Below this score of the best passage, the answer is an honest no. Default 0.24. */
   readonly answerMin?: number
-  /** From this score the best passage is quoted when the generator finds no answer in it. Default 0.4. */
+  /** From this score the best passage is quoted when the generator finds no answer in it. Default 0.26. */
   readonly quoteMin?: number
 }
 
@@ -22,7 +22,7 @@ const UNANSWERED: Texts = {
 }
 
 /** One conversation: answers from sources, with citations, or says honestly that they do not tell. For `troupe.keyed`. */
-export function dialogue({ replies = {}, unanswered = UNANSWERED, replyMin = 0.6, answerMin = 0.25, quoteMin = 0.4, ...colleagues }: DialogueOptions): Definition<(typeof Dialogue)['specs']> {
+export function dialogue({ replies = {}, unanswered = UNANSWERED, replyMin = 0.7, answerMin = 0.24, quoteMin = 0.26, ...colleagues }: DialogueOptions): Definition<(typeof Dialogue)['specs']> {
   const work = dialogueWork(colleagues, { replies, unanswered, quoteMin })
   return actor(Dialogue, dialogueChart(work, { replies: new Set(Object.keys(replies)), replyMin, answerMin }))
 }

@@ -38,6 +38,8 @@ export interface DialogueWork {
   readonly decline: Effect<string, SpeakInput>
 }
 
+const SCORE_SHARE_MIN = 0.75
+
 type Spoken = AsyncGenerator<DialogueChunk, string>
 type Done = Extract<DialogueChunk, { kind: 'done' }>
 
@@ -51,7 +53,7 @@ export const dialogueWork = ({ nlu, retriever, generator }: Colleagues, manner: 
 
 /** From the generator, part by part; from the best passage itself, when the generator refuses and the match is good. */
 async function* answer(turn: Turn, work: Work, generator: Colleagues['generator'], manner: Manner): Spoken {
-  const passages = turn.passages ?? []
+  const passages = worthwhile(turn)
   const renumbering = new Renumbering()
   let said = ''
   for await (const chunk of work.stream(generator, { type: 'answer', question: turn.text, passages: passages.map(({ text, title, source }) => ({ text, title, source })) })) {
@@ -75,6 +77,9 @@ async function* answer(turn: Turn, work: Work, generator: Colleagues['generator'
   }
   return said
 }
+
+/** A passage that matches far worse than the best only distracts a small model. */
+const worthwhile = ({ passages = [] }: Turn): readonly Passage[] => passages.filter(({ score }) => score >= SCORE_SHARE_MIN * (passages[0]?.score ?? 0))
 
 function quote(turn: Turn): Spoken {
   const [best] = turn.passages ?? []

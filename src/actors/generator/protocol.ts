@@ -12,8 +12,8 @@ const citation = record({
 
 const chunk = kinds({
   text: { text: string },
-  /** In place of text: the model says that the passages do not answer. */
-  refusal: { text: string },
+  /** In place of text: the model says that the passages do not answer, or said what does not stand in them. */
+  refusal: { reason: oneOf('refused', 'ungrounded'), text: string },
   done: {
     citations: list(citation),
     /** Every sentence stands in the passages, and what it cites says it. */

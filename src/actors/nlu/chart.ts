@@ -42,6 +42,7 @@ const words = (actors: NluWork) =>
     actors: { parse: actors.parse, evaluate: actors.evaluate, learn: actors.learn },
     guards: {
       hasLesson: ({ context }) => context.lesson !== undefined,
+      wasAsked: ({ context }) => context.asker !== undefined,
       hasHead: ({ context }) => context.head !== undefined,
       // Who asks before there is a first head waits for it, when one is being trained.
       canAnswer: ({ context }) => context.underWay < UNDER_WAY_MAX && (context.head !== undefined || context.lesson === undefined),
@@ -87,7 +88,8 @@ export const nluChart = (actors: NluWork) =>
           onDone: { target: 'ready', actions: [{ type: 'takeUpHead', params: ({ event }) => event.output }, { type: 'report', params: ({ event }) => event.output }, 'closeLesson'] },
           onError: [
             { guard: 'hasHead', target: 'ready', actions: [{ type: 'reportFailure', params: ({ event }) => event }, 'closeLesson'] },
-            { target: 'cold', actions: [log(({ event }) => ({ failed: event.error }), 'training'), { type: 'reportFailure', params: ({ event }) => event }, 'closeLesson'] },
+            { guard: 'wasAsked', target: 'cold', actions: [{ type: 'reportFailure', params: ({ event }) => event }, 'closeLesson'] },
+            { target: 'cold', actions: [log(({ event }) => event.error, 'cannot learn the declared examples:'), 'closeLesson'] },
           ],
         },
       },

@@ -6,9 +6,10 @@
  * different queries compare, and a threshold can tell what the passages do not answer. (The libraries looked at give
  * raw scores, which do not compare, and so leave nothing to set a threshold on.)
  */
-import { termsOf, tokensOf } from '../words.js'
+import { tokensOf } from '../words.js'
 import type { Entry, PassageIndex, Query } from './passage-index.js'
 import type { Passage } from './protocol.js'
+import { Synonyms } from './synonyms.js'
 
 /** BM25's usual constants: how soon more of a word stops helping, and how much long passages are held back. */
 const SATURATION = 1.2
@@ -24,12 +25,14 @@ interface Kept {
 
 export class MemoryIndex implements PassageIndex {
   readonly #vectorWeight: number
+  readonly #synonyms: Synonyms
   #kept: Kept[] = []
   #documentsWith = new Map<string, number>()
   #lengthMean = 1
 
-  constructor({ vectorWeight }: { readonly vectorWeight: number }) {
+  constructor({ vectorWeight, synonyms = [] }: { readonly vectorWeight: number; readonly synonyms?: readonly (readonly string[])[] }) {
     this.#vectorWeight = vectorWeight
+    this.#synonyms = new Synonyms(synonyms)
   }
 
   get size(): number {
@@ -38,7 +41,7 @@ export class MemoryIndex implements PassageIndex {
 
   put(entries: readonly Entry[]): void {
     const documents = new Set(entries.map(({ document }) => document))
-    this.#keep([...this.#kept.filter(({ entry }) => !documents.has(entry.document)), ...entries.map((entry) => keep(entry))])
+    this.#keep([...this.#kept.filter(({ entry }) => !documents.has(entry.document)), ...entries.map((entry) => keep(entry, this.#synonyms))])
   }
 
   remove(documents: readonly string[]): number {
@@ -48,7 +51,7 @@ export class MemoryIndex implements PassageIndex {
   }
 
   search({ text, vector, limit }: Query): Passage[] {
-    const terms = new Set(termsOf(text))
+    const terms = new Set(this.#synonyms.termsOf(text))
     const most = [...terms].reduce((sum, term) => sum + this.#rarity(term), 0) * (SATURATION + 1)
     const fused = this.#kept.map((kept) => {
       const fullText = most === 0 ? 0 : this.#fullText(kept, terms) / most
@@ -57,7 +60,7 @@ export class MemoryIndex implements PassageIndex {
     return fused
       .toSorted((a, b) => b.score - a.score)
       .slice(0, limit)
-      .map(({ kept: { entry }, score }) => ({ text: entry.text, title: entry.title, source: entry.source, score, highlights: highlightsOf(entry.text, terms) }))
+      .map(({ kept: { entry }, score }) => ({ text: entry.text, title: entry.title, source: entry.source, score, highlights: highlightsOf(entry.text, terms, this.#synonyms) }))
   }
 
   #fullText({ terms, length }: Kept, wanted: ReadonlySet<string>): number {
@@ -84,10 +87,10 @@ export class MemoryIndex implements PassageIndex {
   }
 }
 
-function keep(entry: Entry): Kept {
+function keep(entry: Entry, synonyms: Synonyms): Kept {
   const terms = new Map<string, number>()
   const count = (text: string, weight: number): void => {
-    for (const term of termsOf(text)) terms.set(term, (terms.get(term) ?? 0) + weight)
+    for (const term of synonyms.termsOf(text)) terms.set(term, (terms.get(term) ?? 0) + weight)
   }
   count(entry.title, TITLE_WEIGHT)
   count(entry.text, 1)
@@ -100,7 +103,7 @@ function cosine(a: Float32Array, b: Float32Array): number {
   return sum
 }
 
-const highlightsOf = (text: string, terms: ReadonlySet<string>): { start: number; end: number }[] =>
+const highlightsOf = (text: string, terms: ReadonlySet<string>, synonyms: Synonyms): { start: number; end: number }[] =>
   tokensOf(text)
-    .filter((token) => termsOf(token.text).some((term) => terms.has(term)))
+    .filter((token) => synonyms.termsOf(token.text).some((term) => terms.has(term)))
     .map(({ start, end }) => ({ start, end }))

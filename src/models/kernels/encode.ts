@@ -2,7 +2,7 @@
 import { passes } from '../batch.js'
 import { contextOf } from '../catalog.js'
 import { TroupeError } from '../../ground/errors.js'
-import { int64, type Answers, type Encoding, type Model, type Pass, type Refusal, type Tensor, type Tensors } from '../kernel.js'
+import { int64, isPair, type Answers, type Encoding, type Model, type Pass, type Refusal, type Tensor, type Tensors } from '../kernel.js'
 
 /** Longer texts are cut to this many tokens, or to what the model takes if that is less. */
 const TOKENS_MAX = 512
@@ -10,6 +10,7 @@ const TOKENS_MAX = 512
 export interface Encoded {
   /** Which input this is. */
   readonly index: number
+  /** The text, or nothing for a pair. */
   readonly text: string
   readonly encoding: Encoding
   /** Its row in the tensors of the pass. */
@@ -31,10 +32,10 @@ export async function throughEncoder(model: Model, pass: Pass, { outputs, refuse
   const read: Omit<Encoded, 'row'>[] = []
   const refused: Refusal[] = []
   for (const [index, text] of pass.inputs.entries()) {
-    const encoding = typeof text === 'string' ? model.tokenizer.encode(text, limit) : undefined
+    const encoding = typeof text === 'string' ? model.tokenizer.encode(text, limit) : isPair(text) ? model.tokenizer.encodePair(text, limit) : undefined
     if (encoding === undefined) refused.push({ index, error: noText(model.name, text).toData() })
     else if (encoding.truncated && refuseOverlong) refused.push({ index, error: overlong(model.name, limit).toData() })
-    else read.push({ index, text: text as string, encoding })
+    else read.push({ index, text: typeof text === 'string' ? text : '', encoding })
   }
   let tokens = 0
   for (const group of passes(read.map(({ encoding }) => encoding.ids.length), pass.tokensMax)) {
@@ -61,7 +62,11 @@ function feedsOf(model: Model, encodings: readonly Encoding[], width: number): T
   }
   const dims = [encodings.length, width]
   const feeds: Record<string, Tensor> = { input_ids: int64(ids, dims), attention_mask: int64(mask, dims) }
-  if (model.inputs.some(({ name }) => name === 'token_type_ids')) feeds['token_type_ids'] = int64(new Int32Array(ids.length), dims)
+  if (model.inputs.some(({ name }) => name === 'token_type_ids')) {
+    const types = new Int32Array(ids.length)
+    for (const [row, encoding] of encodings.entries()) types.set(encoding.types ?? [], row * width)
+    feeds['token_type_ids'] = int64(types, dims)
+  }
   return feeds
 }
 

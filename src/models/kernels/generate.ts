@@ -5,7 +5,7 @@ import { bounded, type JsonSchema } from '../json-schema.js'
 import { configNumber, int64, type ChatMessage, type Model, type Tensor, type Tensors } from '../kernel.js'
 import { CacheLayout, type Place } from './cache.js'
 import { Grammars, type Constraint } from './grammar.js'
-import { chanceOf, sample, type Sampling } from './sample.js'
+import { chanceOf, logprobsOf, sample, type Sampling } from './sample.js'
 import { TextStream } from './text-stream.js'
 
 export interface GenerateRequest extends Sampling {
@@ -19,6 +19,8 @@ export interface GenerateRequest extends Sampling {
   readonly stop?: string | readonly string[]
   /** The text is JSON that this schema accepts; texts, lists and numbers without a bound get one from `maxTokens`. */
   readonly schema?: JsonSchema
+  /** Also tell the log-probability of each token, and of so many likely ones beside it. */
+  readonly logprobs?: number
 }
 
 export interface GeneratePart {
@@ -32,6 +34,17 @@ export interface GenerateResult {
   readonly finishReason: 'stop' | 'length'
   /** What the text says, when there was a schema. */
   readonly value?: unknown
+  /** Per token written, when asked. */
+  readonly logprobs?: readonly TokenLogprob[]
+}
+
+export interface TokenLogprob extends ScoredToken {
+  /** The likeliest tokens in its place, the best first. */
+  readonly top: readonly ScoredToken[]
+}
+interface ScoredToken {
+  readonly token: string
+  readonly logprob: number
 }
 
 const MAX_TOKENS = 256
@@ -65,6 +78,7 @@ interface Sequence {
   readonly settle: { resolve: (result: GenerateResult) => void; reject: (error: TroupeError) => void }
   /** Tokens written; the last one has not been through the graph yet. */
   readonly written: number[]
+  readonly logprobs: TokenLogprob[]
   /** Tokens in the cache. */
   length: number
   place: Place
@@ -109,7 +123,7 @@ export class Engine {
     return await new Promise((resolve, reject) => {
       const stream = new TextStream((ids) => this.#model.tokenizer.decode(ids), stops)
       const place = { tensors: this.#layout.empty(1), row: 0, pad: 0 }
-      this.#all.add({ line, rank, request, prompt, stream, constraint, tokensMax, place, chance: chanceOf(request.seed ?? 0), settle: { resolve, reject }, written: [], length: 0, parts: 0, done: false })
+      this.#all.add({ line, rank, request, prompt, stream, constraint, tokensMax, place, chance: chanceOf(request.seed ?? 0), settle: { resolve, reject }, written: [], logprobs: [], length: 0, parts: 0, done: false })
       this.wake()
       if (!this.#running) void this.#run()
     })
@@ -215,14 +229,22 @@ export class Engine {
     const size = dims[2] as number
     const at = ((row + 1) * (dims[1] as number) - 1) * size
     const logits = (data as Float32Array).subarray(at, at + size)
+    const plain = sequence.request.logprobs === undefined ? undefined : logits.slice()
     sequence.constraint?.ban(logits)
     const id = sample(logits, sequence.request, sequence.chance, seen(sequence))
     await sequence.constraint?.accept(id)
     if (this.#ends.has(id)) return this.#finish(sequence, 'stop')
     sequence.written.push(id)
+    if (plain !== undefined) sequence.logprobs.push(this.#scored(plain, id, sequence.request.logprobs ?? 0))
     this.#say(sequence, sequence.stream.push(id))
     if (sequence.stream.stopped) this.#finish(sequence, 'stop')
     else if (sequence.written.length >= sequence.tokensMax) this.#finish(sequence, 'length')
+  }
+
+  #scored(logits: Float32Array, id: number, count: number): TokenLogprob {
+    const scored = (each: { id: number; logprob: number }): ScoredToken => ({ token: this.#model.tokenizer.decode([each.id]), logprob: each.logprob })
+    const { own, top } = logprobsOf(logits, id, count)
+    return { ...scored({ id, logprob: own }), top: top.map(scored) }
   }
 
   #say(sequence: Sequence, text: string): void {
@@ -238,7 +260,7 @@ export class Engine {
     const { text } = sequence.stream
     if (sequence.constraint !== undefined && finishReason === 'length') return this.#end(sequence, cutOff(text, sequence.tokensMax))
     this.#forget(sequence)
-    sequence.settle.resolve({ text, usage, finishReason, ...(sequence.constraint === undefined ? {} : { value: JSON.parse(text) as unknown }) })
+    sequence.settle.resolve({ text, usage, finishReason, ...(sequence.constraint === undefined ? {} : { value: JSON.parse(text) as unknown }), ...(sequence.request.logprobs === undefined ? {} : { logprobs: sequence.logprobs }) })
   }
 
   #end(sequence: Sequence, error: TroupeError): void {

@@ -39,6 +39,22 @@ export function sample(logits: Float32Array, sampling: Sampling, chance: () => n
   return draw(logits, temperature, sampling, chance)
 }
 
+/** The log-probability of one token, and the likeliest tokens with theirs. */
+export function logprobsOf(logits: Float32Array, id: number, count: number): { own: number; top: { id: number; logprob: number }[] } {
+  const highest = logits[likeliest(logits)] as number
+  let sum = 0
+  for (const logit of logits) sum += Math.exp(logit - highest)
+  const total = highest + Math.log(sum)
+  const top: number[] = []
+  for (let each = 0; count > 0 && each < logits.length; each++) {
+    if (top.length === count && (logits[each] as number) <= (logits[top[count - 1] as number] as number)) continue
+    const place = top.findIndex((other) => (logits[each] as number) > (logits[other] as number))
+    top.splice(place < 0 ? top.length : place, 0, each)
+    if (top.length > count) top.pop()
+  }
+  return { own: (logits[id] as number) - total, top: top.map((each) => ({ id: each, logprob: (logits[each] as number) - total })) }
+}
+
 function likeliest(logits: Float32Array): number {
   let top = 0
   let best = logits[0] as number

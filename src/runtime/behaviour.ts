@@ -1,0 +1,32 @@
+import type { CancelReason, Envelope } from './envelope.js'
+import type { Asked } from './replies.js'
+
+/** How a cell runs its actor's logic. */
+export interface Behaviour {
+  /** Starts from the initial state; calls `cell.began` once mail may come. */
+  start(): void
+  /** Whether the logic takes a message of this type now, later, never, or only trying tells. */
+  takes(type: string): 'now' | 'try' | 'later' | 'never'
+  handle(envelope: Envelope): void
+  /** Handles one event from within, such as a timer's; false when there is none. */
+  work(): boolean
+  readonly hasWork: boolean
+  /** Whether it can take mail now. */
+  readonly free: boolean
+  /** Whether a handler or an effect is under way. */
+  readonly working: boolean
+  /** Whether nothing is open: no handler, ask, timer or effect. */
+  readonly restful: boolean
+  /** Whether an arriving envelope is taken past the mailbox, by a handler that waits for it. */
+  takesAside(envelope: Envelope): boolean
+  /** Whom its handlers wait for, while all other mail waits for them. */
+  awaits(): Iterable<Asked>
+  /** Calls off what handles the envelope; false when nothing does, since nobody has begun with it. */
+  cancel(envelope: Envelope, reason: CancelReason): boolean | void
+  /** The ask is settled: it is no longer owed an answer. */
+  forget(ask: number): void
+  /** Calls off all that runs, and resolves when it has settled. */
+  quit(reason: CancelReason): Promise<void> | undefined
+  /** Lets go of timers, effects and whatever still runs; `why` ends their envelopes. */
+  dispose(why: 'failed' | 'stopped', error?: unknown): void
+}
