@@ -8,6 +8,7 @@
  * C2. A cell that has ended is out of the router before anybody is told.
  * C3. A failing envelope is retried at the head of the mailbox or dead; never lost, never twice.
  */
+import { settledWithin } from '../ground/clock.js'
 import { TroupeError } from '../ground/errors.js'
 import { checkChildName, childAddress, keyOf, type Address } from './address.js'
 import { unpack } from './codec.js'
@@ -17,7 +18,6 @@ import type { Runnable } from './dispatcher.js'
 import { isOpen, type CancelReason, type Envelope } from './envelope.js'
 import { DurableHandlers } from './durable-handlers.js'
 import { Handlers } from './handlers.js'
-import type { Journal } from './journal.js'
 import { Ledger } from './ledger.js'
 import { CELL_SLICE, DRAIN_MS, DURABLE_RETRIES } from './limits.js'
 import { Charted } from './charted.js'
@@ -28,6 +28,7 @@ import type { Message } from './protocol.js'
 import type { ActorEnding } from './ref.js'
 import type { Resident } from './keyed.js'
 import type { AnyActorRef } from './xstate.js'
+import { Watches } from './watches.js'
 import { affected, decide, type RestartHistory, type SupervisionPolicy } from './supervision.js'
 
 export type { Behaviour } from './behaviour.js'
@@ -52,8 +53,7 @@ export class Cell implements Runnable {
   #phase: Phase = 'starting'
   #held = 0
   #children: Map<string, Cell> | undefined
-  #watchers: Set<(ending: ActorEnding) => void> | undefined
-  #watching: Set<() => void> | undefined
+  #watches: Watches | undefined
   #history: RestartHistory | undefined
   #pause: { cancel(): void } | undefined
   #retiring = false
@@ -67,7 +67,7 @@ export class Cell implements Runnable {
   ) {
     this.mailbox = new Mailbox(definition.options.mailbox)
     const { logic } = definition
-    this.ledger = definition.options.durable === true ? new Ledger(journalOf(parts, address), address) : undefined
+    this.ledger = definition.options.durable === true ? Ledger.of(parts.journal, address) : undefined
     this.behaviour = logic.kind === 'machine' ? new Charted(this, logic) : this.ledger === undefined ? new Handlers(this, logic.handlers) : new DurableHandlers(this, logic.handlers, this.ledger)
   }
 
@@ -359,21 +359,9 @@ export class Cell implements Runnable {
     if (this.#children?.size === 0) this.#children = undefined
   }
 
-  /** Calls `told` once when this actor ends; the returned function takes that back. */
-  watch(told: (ending: ActorEnding) => void): () => void {
-    this.#watchers ??= new Set()
-    this.#watchers.add(told)
-    return () => void this.#watchers?.delete(told)
-  }
-
-  /** Calls `told` once when the other ends, unless this one ends first. */
-  watchOther(other: Cell, told: (ending: ActorEnding) => void): void {
-    const watching = (this.#watching ??= new Set())
-    const stop = other.watch((ending) => {
-      watching.delete(stop)
-      told(ending)
-    })
-    watching.add(stop)
+  /** Who waits for this actor's end, and whose end it waits for. */
+  get watches(): Watches {
+    return (this.#watches ??= new Watches())
   }
 
   // ── end ───────────────────────────────────────────────────────────────────────────────────────
@@ -394,19 +382,9 @@ export class Cell implements Runnable {
 
   async #stopSlowly(ending: ActorEnding, reason: CancelReason, running: Promise<void> | undefined): Promise<void> {
     for (const child of this.children.toReversed()) await child.stop({ kind: 'stopped' }, reason)
-    if (running !== undefined) await this.#atMost(running)
+    // Not for ever: a handler that does not heed its signal is left behind.
+    if (running !== undefined) await settledWithin(running, DRAIN_MS, this.parts.clock)
     this.#end(ending)
-  }
-
-  /** Waits for what runs, but not for ever: a handler that does not heed its signal is left behind. */
-  #atMost(running: Promise<void>): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.parts.clock.timer(DRAIN_MS, resolve)
-      void running.then(() => {
-        timer.cancel()
-        resolve()
-      })
-    })
   }
 
   #end(ending: ActorEnding): void {
@@ -414,22 +392,14 @@ export class Cell implements Runnable {
     else this.behaviour.dispose('stopped')
     this.#phase = 'ended'
     this.parts.router.remove(this)
-    for (const stop of this.#watching ?? []) stop()
-    this.#watching = undefined
+    this.#watches?.unfollow()
     this.parts.topics.forget(this.address)
     this.options.parent?.removeChild(this)
     // A durable actor's mail stays in the log for its next life; only its askers are told.
     for (const envelope of this.mailbox.drain()) if (isOpen(envelope)) this.parts.endings.dead(envelope, 'stopped')
     this.options.childOf?.chart.childEnded(this.options.childOf.ref, ending)
-    const watchers = this.#watchers
-    this.#watchers = undefined
-    for (const told of watchers ?? []) told(ending)
+    this.#watches?.tell(ending)
   }
 }
 
 const NO_POLICY: SupervisionPolicy = {}
-
-function journalOf({ journal }: Parts, address: Address): Journal {
-  if (journal !== undefined) return journal
-  throw new TroupeError('InvalidDefinition', `${address} is durable, and the troupe has no store`, "give one: createTroupe({ store: lmdb('./data') }), from 'troupe/lmdb'")
-}

@@ -236,7 +236,7 @@ export class HandlerMe implements Sender, Asker {
     const told = (ending: ActorEnding): void => parts.post.notify(cell, message(ending))
     const other = parts.router.cell(ref.address)
     if (other === undefined) return told({ kind: 'no-such-actor' })
-    cell.watchOther(other, (ending) => {
+    cell.watches.follow(other.watches, (ending) => {
       try {
         told(ending)
       } catch (error) {

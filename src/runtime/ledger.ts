@@ -3,6 +3,7 @@
  * Owns: its last committed state, the mail it has not dealt with, the effects of the handler under way.
  * Does not own: how any of it is written (journal), nor when (its cell).
  */
+import { TroupeError } from '../ground/errors.js'
 import type { Address } from './address.js'
 import { pack, packEnvelope, unpack, unpackEnvelope } from './codec.js'
 import { Envelope, type Priority } from './envelope.js'
@@ -45,8 +46,13 @@ export class Ledger {
   #low: number
   #done: Set<number>
 
-  /** Reads the actor's record. Throws `StoreCorrupt` or `Incompatible`. */
-  constructor(journal: Journal, address: Address) {
+  /** Reads an actor's record. Throws `StoreCorrupt`, `Incompatible`, or `InvalidDefinition` without a journal. */
+  static of(journal: Journal | undefined, address: Address): Ledger {
+    if (journal !== undefined) return new Ledger(journal, address)
+    throw new TroupeError('InvalidDefinition', `${address} is durable, and the troupe has no store`, "give one: createTroupe({ store: lmdb('./data') }), from 'troupe/lmdb'")
+  }
+
+  private constructor(journal: Journal, address: Address) {
     this.#journal = journal
     this.#address = address
     const record = journal.record(address)

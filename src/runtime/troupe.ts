@@ -261,7 +261,7 @@ export class Troupe {
         reject(new TroupeError('Cancelled', `nobody watches ${address} any more`, 'the signal given to watch has fired', { reason: 'caller' }))
       }
       let release: (() => void) | undefined
-      const unwatch = cell.watch((ending) => {
+      const unwatch = cell.watches.add((ending) => {
         release?.()
         resolve(ending)
       })

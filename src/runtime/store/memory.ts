@@ -47,7 +47,7 @@ export function memory(): OpenStore {
   return () => Promise.resolve(store)
 }
 
-export function compareKeys(a: Key, b: Key): number {
+function compareKeys(a: Key, b: Key): number {
   for (let i = 0; i < a.length && i < b.length; i++) {
     const order = compareParts(a[i] as string | number, b[i] as string | number)
     if (order !== 0) return order
