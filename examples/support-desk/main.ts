@@ -31,7 +31,7 @@ const troupe = await createTroupe({ host, signals: true })
 if (process.argv.includes('--trace')) showTrace(troupe)
 
 try {
-  const conversation = await openDesk(troupe, leaving.signal)
+  const conversation = await openDesk(troupe, { signal: leaving.signal })
   progress.ready()
   await converse(conversation('terminal'))
 } catch (error) {

@@ -7,6 +7,7 @@ export function showProgress(): { note(progress: Progress): void; ready(): void 
   const line = (text: string): void => void process.stderr.write(isTerminal ? `\r\u001b[K${text}` : `${text}\n`)
   return {
     note(progress) {
+      if (progress.kind === 'loaded' && isTerminal) line('')
       if (progress.kind !== 'loading' || loading.has(progress.model)) return
       loading.add(progress.model)
       line(`loading ${progress.model} (${(progress.bytes / 1e6).toFixed(0)} MB) …`)

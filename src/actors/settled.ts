@@ -19,20 +19,17 @@ export const answering = <Input extends { readonly to: ReturnAddress }, T>(name:
     }
   })
 
-interface SettledEvent {
-  readonly type: string
-  readonly output: Settled<unknown>
-}
-const giveValue = reply(({ event }: { event: SettledEvent }) => (event.output as { value: unknown }).value, { to: ({ event }: { event: SettledEvent }) => event.output.to })
-const giveError = refuse(({ event }: { event: SettledEvent }) => (event.output as { error: TroupeError }).error, { to: ({ event }: { event: SettledEvent }) => event.output.to })
+/** Answers within an action whoever was kept in the context. */
+export const replyTo = (to: ReturnAddress, value: {} | null): void => reply(value, { to })(NOW, undefined)
+export const refuseTo = (to: ReturnAddress, error: unknown): void => refuse(asTroupeError(error), { to })(NOW, undefined)
 
-/** The action that hands a settled outcome to its asker. */
-export function settle({ event }: { readonly event: SettledEvent }): void {
-  // Inside an action XState's `self` and `system` mean nothing to a reply; there is no other way to choose between two.
-  const args = { context: undefined, event } as never
-  const params = undefined as never
-  if (event.output.ok) giveValue(args, params)
-  else giveError(args, params)
+/** `reply` is an action for a chart's list; called from within another, it needs no event. */
+const NOW = { context: undefined, event: { type: '' } }
+
+/** Hands a settled outcome to its asker, within an action. */
+export function settle(outcome: Settled<{} | null>): void {
+  if (outcome.ok) replyTo(outcome.to, outcome.value)
+  else refuseTo(outcome.to, outcome.error)
 }
 
 export const asTroupeError = (error: unknown): TroupeError =>

@@ -1,4 +1,5 @@
 /** The threads of one model: placed on first need, started as work comes, replaced when they die. */
+import type { Clock } from '../ground/clock.js'
 import { TroupeError } from '../ground/errors.js'
 import { Replica, ThreadDied, type OpenThread } from './replica.js'
 import type { ModelSpec, Strip } from './wire.js'
@@ -19,6 +20,10 @@ export interface CrewOptions {
   /** Finds the model's files and decides on its threads. */
   readonly place: () => Promise<Placed>
   readonly openThread: OpenThread
+  readonly clock: Clock
+  readonly watchdogMs: number
+  /** Whether so many bytes more may be held; asking may make others give up theirs. */
+  readonly makeRoom: (bytes: number) => Promise<boolean>
   readonly onProgress: (progress: Progress) => void
   /** A thread has room, or has come to rest. */
   readonly onChange: () => void
@@ -39,8 +44,12 @@ export class Crew {
   readonly #loading = new Map<Replica, Promise<void>>()
   #placed: Placed | undefined
   #placing: Promise<Placed> | undefined
+  readonly #memory = new Map<Replica, number>()
+  #lostBytes = 0
+  #abandoned = 0
   #deathsInRow = 0
   #deaths = 0
+  #beginning = false
   #closed = false
   #waiters: (() => void)[] = []
 
@@ -63,19 +72,33 @@ export class Crew {
   get deaths(): number {
     return this.#deaths
   }
+  /** Memory of the threads, as measured when each had loaded, and of those that hang and keep theirs. */
+  get memoryBytes(): number {
+    return [...this.#members].reduce((sum, replica) => sum + (this.#memory.get(replica) ?? 0), this.#lostBytes)
+  }
+  get abandoned(): number {
+    return this.#abandoned
+  }
 
   /** Work waits and nobody has room: a first thread, or one more. */
   grow(): void {
     if (this.#closed || this.#loading.size > 0) return
     if (this.#members.size === 0) this.#begin()
-    else if (this.#members.size < (this.#placed?.replicas ?? 1)) this.#start()
+    else if (this.#members.size < (this.#placed?.replicas ?? 1)) this.#begin()
   }
 
   /** Starts and loads every thread of the placement. */
   async warm(): Promise<void> {
-    const { replicas } = await this.#place()
-    while (this.#members.size < replicas) this.#start()
+    const { replicas, spec } = await this.#place()
+    while (this.#members.size < replicas && (this.#members.size === 0 || (await this.#options.makeRoom(spec.bytes)))) this.#start()
     await Promise.all(this.#loading.values())
+  }
+
+  /** Ends all threads, for as long as nobody needs them; the next work starts them again. */
+  async rest(): Promise<void> {
+    const idle = [...this.#members].filter((replica) => replica.idle && replica.state === 'ready')
+    for (const replica of idle) this.#members.delete(replica)
+    await Promise.all(idle.map((replica) => replica.close()))
   }
 
   /** Something was finished: whoever died before, this thread works. */
@@ -86,8 +109,14 @@ export class Crew {
   /** Takes a dead thread off the list; the error to give to those who cannot be tried again. */
   bury(replica: Replica, cause: Error): TroupeError {
     const { model } = this.#options
-    const error = new TroupeError('ModelFailed', `a thread of ${model} died: ${cause.message}`, 'ask again; if it happens for the same input, leave that input out', { model, reason: 'thread-died' }, cause)
+    const reason = replica.abandoned ? 'thread-hung' : 'thread-died'
+    const error = new TroupeError('ModelFailed', `a thread of ${model} ${replica.abandoned ? 'was given up' : 'died'}: ${cause.message}`, 'ask again; if it happens for the same input, leave that input out', { model, reason }, cause)
     if (this.#members.delete(replica)) {
+      if (replica.abandoned) {
+        this.#abandoned++
+        this.#lostBytes += this.#memory.get(replica) ?? 0
+      }
+      this.#memory.delete(replica)
       replica.discard()
       this.#deaths++
       this.#deathsInRow++
@@ -126,19 +155,21 @@ export class Crew {
     return this.#placing
   }
 
+  /** One more thread, as soon as there is memory for it; the first one is started in any case. */
   #begin(): void {
-    this.#place().then(
-      () => {
-        if (!this.#closed && this.#members.size === 0) this.#start()
-      },
-      () => undefined,
-    )
+    if (this.#beginning) return
+    this.#beginning = true
+    const begun = this.#place().then(async ({ spec, replicas }) => {
+      const room = await this.#options.makeRoom(spec.bytes)
+      if (!this.#closed && this.#members.size < replicas && (room || this.#members.size === 0)) this.#start()
+    })
+    void begun.catch(() => undefined).finally(() => (this.#beginning = false))
   }
 
   #start(): void {
     const { spec } = this.#placed as Placed
     this.#options.onProgress({ kind: 'loading', model: spec.name, bytes: spec.bytes })
-    const replica = new Replica(this.#options.openThread, spec, () => this.#noteChange())
+    const replica = new Replica({ open: this.#options.openThread, spec, clock: this.#options.clock, watchdogMs: this.#options.watchdogMs, onIdle: () => this.#noteChange() })
     this.#members.add(replica)
     const loading = this.#load(replica, spec).finally(() => this.#loading.delete(replica))
     loading.catch(() => undefined)
@@ -147,7 +178,9 @@ export class Crew {
 
   async #load(replica: Replica, { name, bytes }: ModelSpec): Promise<void> {
     try {
+      const before = process.memoryUsage.rss()
       const ms = await replica.load()
+      this.#memory.set(replica, Math.max(bytes, process.memoryUsage.rss() - before))
       this.#options.onProgress({ kind: 'loaded', model: name, bytes, ms })
       this.#noteChange()
     } catch (thrown) {

@@ -1,5 +1,5 @@
 /** The model host: which models run, on which threads, and how they end. The door to piscina. */
-import { availableParallelism } from 'node:os'
+import { availableParallelism, totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { Piscina, move } from 'piscina'
 import { realClock, type Clock } from '../ground/clock.js'
@@ -37,6 +37,10 @@ export interface HostOptions {
   readonly callsMax?: number
   /** Characters that the open calls of one model may hold. Default 16 million; one call may always be larger. */
   readonly charsMax?: number
+  /** Memory that all models together may hold, measured as each loads. Default half of what there is; the model not used for longest goes first. */
+  readonly memoryMax?: number
+  /** A thread that does not come out of one native call for so many milliseconds is given up and replaced. Default ten minutes. */
+  readonly watchdogMs?: number
   readonly onProgress?: (progress: Progress) => void
   /** Where hub models are kept and come from; what is not said here is as `env` of transformers.js says. */
   readonly hub?: Partial<HubSettings>
@@ -99,6 +103,7 @@ const CHARS_MAX = 16_000_000
 /** A graph above this gains more from threads within a pass than from passes side by side. */
 const SMALL_ENCODER_BYTES = 256_000_000
 const SMALL_DECODER_BYTES = 64_000_000
+const WATCHDOG_MS = 600_000
 /** How long the end of the process waits for threads to leave native code. */
 const EXIT_WAIT_MS = 5_000
 
@@ -241,6 +246,8 @@ class ModelHost implements Host {
       place: () => (pipeline === undefined ? this.#place(model) : this.#placeWhole(model, pipeline)),
       openThread,
       clock: this.#clock,
+      watchdogMs: this.#options.watchdogMs ?? WATCHDOG_MS,
+      makeRoom: (bytes) => this.#makeRoom(bytes),
       cores: this.#cores,
       callsMax: this.#options.callsMax ?? CALLS_MAX,
       charsMax: this.#options.charsMax ?? CHARS_MAX,
@@ -254,6 +261,18 @@ class ModelHost implements Host {
   #lose(key: string): void {
     this.#pools.delete(key)
     if (this.#pools.size === 0) process.off('exit', this.#onExit)
+  }
+
+  /** Lets idle models rest, the one not used for longest first, until so many bytes more fit. */
+  async #makeRoom(bytes: number): Promise<boolean> {
+    const most = this.#options.memoryMax ?? (process.constrainedMemory() > 0 ? Math.min(process.constrainedMemory(), totalmem()) : totalmem()) / 2
+    const held = (): number => [...this.#pools.values()].reduce((sum, pool) => sum + pool.memoryBytes, 0)
+    const idle = [...this.#pools.values()].filter((pool) => pool.quiet && pool.memoryBytes > 0).sort((a, b) => a.lastUsed - b.lastUsed)
+    for (const pool of idle) {
+      if (held() + bytes <= most) break
+      await pool.rest()
+    }
+    return held() + bytes <= most
   }
 
   async #place(model: string): Promise<Placed> {

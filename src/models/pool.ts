@@ -1,5 +1,4 @@
 /** One placed model: its waiting line, its threads, and who gets which next. */
-import type { Clock } from '../ground/clock.js'
 import { TroupeError, type ErrorData } from '../ground/errors.js'
 import { Line, rankOf } from './batch.js'
 import { Call } from './call.js'
@@ -13,7 +12,6 @@ import { answerAt, type Passed, type Strip } from './wire.js'
 import { Work, charsOf, costOf } from './work.js'
 
 export interface PoolOptions extends Omit<CrewOptions, 'onChange' | 'onLost'> {
-  readonly clock: Clock
   readonly cores: Cores
   /** Calls that may be open for this model, and characters that they may hold; beyond, `Overloaded`. */
   readonly callsMax: number
@@ -51,6 +49,9 @@ export interface PoolMetrics {
   readonly tokensWritten: number
   readonly overloads: number
   readonly threadDeaths: number
+  /** Threads that hang in native code; they cannot be ended, and keep their memory. */
+  readonly threadsAbandoned: number
+  readonly memoryBytes: number
 }
 
 /**
@@ -66,6 +67,7 @@ export class Pool implements CoreUser {
   #nextCaller = 1
   /** Characters that open calls hold. */
   #chars = 0
+  #lastUsed = 0
   #gone = 0
   /** Estimated tokens of the passes that threads hold. */
   #inHand = 0
@@ -79,6 +81,18 @@ export class Pool implements CoreUser {
     this.#options = options
     this.#crew = new Crew({ ...options, onChange: () => this.#evaluateSoon(), onLost: (error) => this.#lose(error) })
     options.cores.join(this)
+  }
+
+  get memoryBytes(): number {
+    return this.#crew.memoryBytes
+  }
+  /** When it last had something to do, by the clock's `elapsed`. */
+  get lastUsed(): number {
+    return this.#lastUsed
+  }
+  /** Gives its memory back until it is needed again. */
+  rest(): Promise<void> {
+    return this.#crew.rest()
   }
 
   /** True when no call is open. */
@@ -100,7 +114,7 @@ export class Pool implements CoreUser {
   metrics(): PoolMetrics {
     const { queueMs, ...counts } = this.#counts
     const served = counts.texts + counts.sequences
-    return { threads: this.#crew.members.size, threadDeaths: this.#crew.deaths, waiting: this.#line.size, textsPerPass: counts.passes === 0 ? 0 : counts.texts / counts.passes, queueMsMean: served === 0 ? 0 : queueMs / served, ...counts }
+    return { threads: this.#crew.members.size, threadDeaths: this.#crew.deaths, threadsAbandoned: this.#crew.abandoned, memoryBytes: this.#crew.memoryBytes, waiting: this.#line.size, textsPerPass: counts.passes === 0 ? 0 : counts.texts / counts.passes, queueMsMean: served === 0 ? 0 : queueMs / served, ...counts }
   }
 
   /** Many inputs of a batch kernel, answered together. */
@@ -153,6 +167,7 @@ export class Pool implements CoreUser {
     if (call.ended) return call
     this.#calls.add(call)
     this.#chars += chars
+    this.#lastUsed = clock.elapsed()
     return call
   }
 

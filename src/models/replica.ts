@@ -1,4 +1,5 @@
 /** One thread of a placed model, as the host sees it: what it holds, whether it has room, and its shared strip. */
+import type { Clock, Timer } from '../ground/clock.js'
 import { TroupeError, describe } from '../ground/errors.js'
 import { invariant } from '../ground/invariant.js'
 import { AHEAD_MAX, BATCH_MAX, type GenerateRequest, type GenerateResult } from './kernels/generate.js'
@@ -11,6 +12,15 @@ export interface Thread {
   close(): Promise<void>
 }
 export type OpenThread = (data: WorkerData, onParts: (message: Parts) => void) => Thread
+
+export interface ReplicaOptions {
+  readonly open: OpenThread
+  readonly spec: ModelSpec
+  readonly clock: Clock
+  /** A thread that does not come out of one native call for so long is given up. */
+  readonly watchdogMs: number
+  readonly onIdle: () => void
+}
 
 /** A thread holds one running pass and one that follows at once, so that a round trip to the host costs no time. */
 export const PASSES_AHEAD = 2
@@ -65,14 +75,31 @@ export class Replica {
   /** Ranks of the passes that were sent and not answered. */
   readonly #passRanks: number[] = []
   #nextId = 1
+  readonly #clock: Clock
+  readonly #watchdogMs: number
+  #watch: Timer | undefined
+  /** Rejects once the thread is given up, and with it whatever waits for an answer from it. */
+  readonly #hung: Promise<never>
+  #giveUp!: (cause: Error) => void
+  #abandoned = false
+  /** Tasks that the thread itself has not answered, given up or not. */
+  #owed = 0
 
-  constructor(open: OpenThread, spec: ModelSpec, onIdle: () => void) {
+  constructor({ open, spec, clock, watchdogMs, onIdle }: ReplicaOptions) {
     this.#onIdle = onIdle
+    this.#clock = clock
+    this.#watchdogMs = watchdogMs
     this.#thread = open({ spec, shared: this.#strip.buffer }, (message) => this.#hear(message))
+    this.#hung = new Promise((_, reject) => (this.#giveUp = reject))
+    this.#hung.catch(() => undefined)
   }
 
   get state(): 'loading' | 'ready' | 'dead' {
     return this.#state
+  }
+  /** True when the thread was given up while it hung in native code: it cannot be ended, and keeps its memory. */
+  get abandoned(): boolean {
+    return this.#abandoned
   }
   get strip(): Strip {
     return this.#strip
@@ -154,7 +181,9 @@ export class Replica {
   /** For a thread that died or could not load: nothing runs in it, whatever it still owes. */
   discard(): void {
     this.#state = 'dead'
-    void this.#thread.close().catch(() => undefined)
+    this.#watch?.cancel()
+    // Ending a thread in native code would abort the process, so one that hangs is ended only if it ever comes back.
+    if (!this.#abandoned || this.#owed === 0) void this.#thread.close().catch(() => undefined)
   }
 
   async close(): Promise<void> {
@@ -176,10 +205,9 @@ export class Replica {
   #credit(id: number, parts: number): void {
     const held = this.#sequences.get(id)
     if (held === undefined || parts <= held.taken) return
-    const slept = stalled(held)
     held.taken = parts
     this.#strip.credit(held.slot, parts)
-    if (slept) this.#wake()
+    this.#wake()
   }
 
   #cancel(id: number): void {
@@ -191,13 +219,17 @@ export class Replica {
 
   /** A thread whose sequences all wait for their readers sleeps; a message wakes it to look at the strip. */
   #wake(): void {
+    if (!this.#strip.asleep) return
     void this.#ask({ kind: 'wake' }, 'woken').catch(() => undefined)
   }
 
   async #ask<R extends Reply>(task: Task, expected: R['kind']): Promise<R> {
     this.#tasks++
+    this.#owed++
+    this.#keepWatch()
+    const running = this.#thread.run(task).finally(() => this.#noteAnswer())
     try {
-      const reply = await this.#thread.run(task).catch((cause: unknown) => {
+      const reply = await Promise.race([running, this.#hung]).catch((cause: unknown) => {
         this.#state = 'dead'
         throw new ThreadDied(describe(cause))
       })
@@ -205,8 +237,31 @@ export class Replica {
       invariant(reply.kind === expected, `a thread answers ${task.kind} with ${expected}, not ${reply.kind}`)
       return reply as R
     } finally {
+      running.catch(() => undefined)
       this.#tasks--
-      if (this.#tasks === 0) this.#onIdle()
+      if (this.#tasks === 0) {
+        this.#watch?.cancel()
+        this.#watch = undefined
+        this.#onIdle()
+      }
     }
+  }
+
+  #noteAnswer(): void {
+    this.#owed--
+    if (this.#abandoned && this.#owed === 0) void this.#thread.close().catch(() => undefined)
+  }
+
+  /** Looks, while there are tasks, whether the thread still comes out of native code now and then. */
+  #keepWatch(): void {
+    if (this.#watch !== undefined || this.#watchdogMs === Infinity) return
+    const { steps } = this.#strip.progress
+    this.#watch = this.#clock.timer(this.#watchdogMs, () => {
+      this.#watch = undefined
+      const now = this.#strip.progress
+      if (!now.inside || now.steps !== steps) return this.#keepWatch()
+      this.#abandoned = true
+      this.#giveUp(new Error(`it has been in one native call for more than ${this.#watchdogMs} ms`))
+    })
   }
 }

@@ -76,7 +76,9 @@ export const SLOTS = 32
 
 const STOP = 0
 const RUNNING = 1
-const FIRST_SLOT = 2
+const STEPS = 2
+const ASLEEP = 3
+const FIRST_SLOT = 4
 const CANCELLED = 1
 
 /**
@@ -85,7 +87,9 @@ const CANCELLED = 1
  *
  * W1. The thread raises RUNNING before it looks at STOP, and the host raises STOP before it looks at RUNNING:
  *     one of them always sees the other, so no native call starts unseen while the process ends.
- * W2. A slot belongs to one sequence from `claim` to its reply.
+ * W2. The thread raises ASLEEP before it looks once more at credit and cancels, and the host writes those before it
+ *     looks at ASLEEP: a thread never sleeps on what was just written.
+ * W3. A slot belongs to one sequence from `claim` to its reply.
  */
 export class Strip {
   readonly buffer: SharedArrayBuffer
@@ -109,9 +113,15 @@ export class Strip {
     return Atomics.wait(this.#cells, RUNNING, 1, ms) !== 'timed-out'
   }
 
+  /** Host: true while the thread is in native code, and how often it went there: a thread that hangs shows the same twice. */
+  get progress(): { readonly inside: boolean; readonly steps: number } {
+    return { inside: Atomics.load(this.#cells, RUNNING) === 1, steps: Atomics.load(this.#cells, STEPS) }
+  }
+
   /** Thread: false when the host has stopped, and then no native call may be made. */
   enter(): boolean {
     Atomics.store(this.#cells, RUNNING, 1)
+    Atomics.add(this.#cells, STEPS, 1)
     if (!this.stopped) return true
     this.leave()
     return false
@@ -119,6 +129,14 @@ export class Strip {
   leave(): void {
     Atomics.store(this.#cells, RUNNING, 0)
     Atomics.notify(this.#cells, RUNNING)
+  }
+
+  /** Thread: all its sequences wait for their readers, and it will look at this strip only when a message wakes it. */
+  sleep(asleep: boolean): void {
+    Atomics.store(this.#cells, ASLEEP, asleep ? 1 : 0)
+  }
+  get asleep(): boolean {
+    return Atomics.load(this.#cells, ASLEEP) === 1
   }
 
   claim(slot: number): void {

@@ -17,6 +17,7 @@ import { classify, entail, rerank } from './kernels/classify.js'
 import { embed } from './kernels/embed.js'
 import { Engine } from './kernels/generate.js'
 import { runPipeline, type Pipe } from './kernels/pipeline.js'
+import { read } from './kernels/read.js'
 import { tag } from './kernels/tag.js'
 import { understand } from './kernels/understand.js'
 import { Tokenizer, type ChatTemplate, type TokenizerFiles, type Vocabulary } from './tokenizer.js'
@@ -27,7 +28,7 @@ type Session = import('onnxruntime-node').InferenceSession
 type OrtTensor = import('onnxruntime-node').Tensor
 
 /** Batch kernels by task. */
-const KERNELS: Readonly<Record<string, Kernel>> = { embed, tag, understand, classify, rerank, entail }
+const KERNELS: Readonly<Record<string, Kernel>> = { embed, tag, understand, classify, rerank, entail, read }
 
 /** Loads the native addon. The host calls it too: an addon first loaded by a thread cannot be loaded again after that thread ends. */
 export async function loadAddon(): Promise<Ort> {
@@ -234,7 +235,7 @@ class ModelThread {
   }
 
   async #generate({ id, slot, rank, request }: Extract<Task, { kind: 'generate' }>): Promise<Reply> {
-    this.#engine ??= new Engine(await this.#load())
+    this.#engine ??= new Engine(await this.#load(), (asleep) => this.#strip.sleep(asleep))
     const result = await this.#engine.start(request, rank, {
       cancelled: () => this.#strip.stopped || this.#strip.cancelled(slot),
       taken: () => this.#strip.taken(slot),

@@ -12,15 +12,13 @@ import { settledWithin } from '../ground/clock.js'
 import { TroupeError } from '../ground/errors.js'
 import { checkChildName, childAddress, keyOf, type Address } from './address.js'
 import { unpack } from './codec.js'
-import type { Behaviour } from './behaviour.js'
+import { behaviourOf, type Behaviour } from './behaviour.js'
 import type { Definition } from './definition.js'
 import type { Runnable } from './dispatcher.js'
 import { isOpen, type CancelReason, type Envelope } from './envelope.js'
-import { DurableHandlers } from './durable-handlers.js'
-import { Handlers } from './handlers.js'
 import { Ledger } from './ledger.js'
 import { CELL_SLICE, DRAIN_MS, DURABLE_RETRIES } from './limits.js'
-import { Charted } from './charted.js'
+import type { Charted } from './charted.js'
 import { Mailbox, type Waiter } from './mailbox.js'
 import type { Outbox } from './outbox.js'
 import type { Parts } from './parts.js'
@@ -30,8 +28,6 @@ import type { Resident } from './keyed.js'
 import type { AnyActorRef } from './xstate.js'
 import { Watches } from './watches.js'
 import { affected, decide, type RestartHistory, type SupervisionPolicy } from './supervision.js'
-
-export type { Behaviour } from './behaviour.js'
 
 export interface CellOptions {
   readonly supervise?: SupervisionPolicy
@@ -66,9 +62,8 @@ export class Cell implements Runnable {
     readonly options: CellOptions,
   ) {
     this.mailbox = new Mailbox(definition.options.mailbox)
-    const { logic } = definition
     this.ledger = definition.options.durable === true ? Ledger.of(parts.journal, address) : undefined
-    this.behaviour = logic.kind === 'machine' ? new Charted(this, logic) : this.ledger === undefined ? new Handlers(this, logic.handlers) : new DurableHandlers(this, logic.handlers, this.ledger)
+    this.behaviour = behaviourOf(this)
   }
 
   get alive(): boolean {

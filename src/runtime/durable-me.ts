@@ -15,10 +15,9 @@ export class DurableMe extends HandlerMe {
   #waitAt = 0
 
   constructor(cell: Cell, host: HandlerHost, ledger: Ledger, envelope: Envelope) {
-    super(cell, host, undefined)
+    super(cell, host, envelope)
     this.#durableCell = cell
     this.run = new DurableRun(cell, ledger, envelope)
-    this.begin(envelope)
   }
 
   override get clock(): { now(): number } {

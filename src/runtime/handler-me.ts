@@ -34,7 +34,7 @@ export interface HandlerHost {
 }
 
 export class HandlerMe implements Sender, Asker {
-  handling: Envelope | undefined
+  readonly handling: Envelope | undefined
   stopAfter = false
   readonly #cell: Cell
   readonly #handlers: HandlerHost
@@ -58,16 +58,6 @@ export class HandlerMe implements Sender, Asker {
     this.handling = envelope
   }
 
-  begin(envelope: Envelope): void {
-    this.handling = envelope
-    this.#active = true
-    this.#effects = 0
-  }
-
-  /** Whether it keeps nothing of the handler that has ended, so that it may serve the next. */
-  get reusable(): boolean {
-    return this.#abort === undefined && this.#cancelled === undefined && this.#leaving === undefined && (this.#asks?.size ?? 0) === 0 && (this.#waits?.size ?? 0) === 0
-  }
   get cancelReason(): CancelReason | undefined {
     return this.#cancelled
   }

@@ -20,8 +20,6 @@ export class Handlers implements Behaviour, HandlerHost {
   protected readonly cell: Cell
   protected readonly handlers: AnyHandlers
   readonly #running = new Set<HandlerMe>()
-  /** Serves one synchronous handler after another; one that turned out asynchronous keeps its own. */
-  #spare: HandlerMe | undefined
   /** The handler on the stack: it is under way too, and not yet known to be asynchronous. */
   #current: HandlerMe | undefined
   /** Why all that runs was called off. */
@@ -105,9 +103,8 @@ export class Handlers implements Behaviour, HandlerHost {
   handle(envelope: Envelope): void {
     const cell = this.cell
     const spec = cell.definition.protocol.specs[envelope.type] as Spec
-    const me = this.#spare?.reusable === true ? this.#spare : new HandlerMe(cell, this, undefined)
-    me.begin(envelope)
-    this.#spare = me
+    // One for each message, since a handler may leave a callback behind that still holds it.
+    const me = new HandlerMe(cell, this, envelope)
     let message: Message
     try {
       message = cell.open(envelope)
@@ -141,7 +138,6 @@ export class Handlers implements Behaviour, HandlerHost {
   }
 
   protected attend(me: HandlerMe, envelope: Envelope, spec: Spec, answer: PromiseLike<unknown>): void {
-    this.#spare = undefined
     this.#run(me)
     // One that is no longer in the set was left behind by a restart or a stop: its outcome is nobody's.
     answer.then(
@@ -269,7 +265,6 @@ export class Handlers implements Behaviour, HandlerHost {
       this.#interrupt(envelope, why === 'failed' ? 'the actor restarts' : 'the actor stopped', error)
       if (envelope !== undefined && isOpen(envelope)) this.cell.parts.endings.dead(envelope, why, error)
     }
-    this.#spare = undefined
     const me = new HandlerMe(this.cell, this, undefined)
     try {
       this.handlers.stopped?.(me as never)

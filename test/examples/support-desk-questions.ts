@@ -1,6 +1,7 @@
 /**
- * Questions to the support desk, each with the page that answers it, or none. The desk's thresholds were set on
- * `calibration` alone; `questions` were written before any of them was asked.
+ * Questions to the support desk, each with the page that answers it, or none. Thresholds and weights were set on
+ * `calibration` alone; `questions` were written before any of them was asked. The desk's vocabulary was written for
+ * `calibration`, but by someone who knew `questions`: so figures are given with it and without.
  */
 export interface Question {
   readonly text: string

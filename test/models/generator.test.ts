@@ -136,6 +136,19 @@ describe('a generation that is left', () => {
     expect(quick.length).toBeGreaterThan(0)
   })
 
+  test('reaches readers of every pace whole: nobody sleeps on a credit that was just given', async () => {
+    const paced = async (pace: number): Promise<void> => {
+      const slow = host.generate(GENERATOR, { ...endless, maxTokens: 100 })
+      let seen = ''
+      for await (const { text } of slow) {
+        seen += text
+        for (let turn = 0; turn < pace; turn++) await new Promise((resolve) => setImmediate(resolve))
+      }
+      expect(seen).toBe((await slow).text)
+    }
+    await Promise.all([0, 1, 3, 10, 30, 100, 300, 1000].map(paced))
+  })
+
   test('is set aside while unread: the thread sleeps, and cancelling it still works', async () => {
     const controller = new AbortController()
     const unread = host.generate(GENERATOR, { ...endless, maxTokens: 900 }, { signal: controller.signal })

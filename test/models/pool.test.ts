@@ -5,7 +5,7 @@ import type { InferOptions } from '../../src/models/kernel.js'
 import { Cores } from '../../src/models/cores.js'
 import { Pool, type PoolOptions } from '../../src/models/pool.js'
 import type { Thread } from '../../src/models/replica.js'
-import type { Parts, Reply, Task } from '../../src/models/wire.js'
+import { Strip, type Parts, type Reply, type Task, type WorkerData } from '../../src/models/wire.js'
 import { ManualClock } from './manual-clock.js'
 
 type Pending = { task: Task; reply: (reply: Reply) => void; die: () => void }
@@ -13,18 +13,18 @@ type Pending = { task: Task; reply: (reply: Reply) => void; die: () => void }
 /** Threads that answer only when the test says so, except for loading. */
 class Stage {
   readonly clock = new ManualClock()
-  readonly threads: { pending: Pending[]; parts: (message: Parts) => void; closed: boolean }[] = []
+  readonly threads: { pending: Pending[]; parts: (message: Parts) => void; closed: boolean; strip: Strip }[] = []
   readonly pool: Pool
   lost = 0
   loads: 'answer' | 'fail' | 'die' = 'answer'
 
   constructor(options: Partial<PoolOptions> = {}, replicas = 1) {
     const spec = { name: 'fake', folder: '', graph: '', graphs: {}, wordless: false, bytes: 1, config: {}, threads: 1 }
-    this.pool = new Pool({ model: 'fake', place: () => Promise.resolve({ spec, replicas }), clock: this.clock, cores: new Cores(8, this.clock), callsMax: 100, charsMax: 10_000, onProgress: () => undefined, onLost: () => this.lost++, openThread: (_, parts) => this.#open(parts), ...options })
+    this.pool = new Pool({ model: 'fake', place: () => Promise.resolve({ spec, replicas }), clock: this.clock, cores: new Cores(8, this.clock), callsMax: 100, charsMax: 10_000, watchdogMs: 60_000, makeRoom: () => Promise.resolve(true), onProgress: () => undefined, onLost: () => this.lost++, openThread: (data, parts) => this.#open(data, parts), ...options })
   }
 
-  #open(parts: (message: Parts) => void): Thread {
-    const thread = { pending: [] as Pending[], parts, closed: false }
+  #open({ shared }: WorkerData, parts: (message: Parts) => void): Thread {
+    const thread = { pending: [] as Pending[], parts, closed: false, strip: new Strip(shared) }
     this.threads.push(thread)
     const run = (task: Task): Promise<Reply> => {
       if (task.kind === 'wake') return Promise.resolve({ kind: 'woken' })
@@ -192,6 +192,25 @@ describe('a placed model', () => {
     expect(await caught(stage.pass(['a']))).toMatchObject({ code: 'ModelFailed' })
     expect(stage.lost).toBe(2)
     expect(await caught(stage.pool.warm())).toMatchObject({ code: 'ModelFailed' })
+  })
+
+  test('gives a thread up that hangs in native code, and ends it only if it comes back', async () => {
+    const stage = new Stage()
+    const work = stage.pass(['a'])
+    await stage.settle()
+    const [hanging] = stage.threads
+    const stuck = hanging?.pending.shift()
+    hanging?.strip.enter()
+    stage.clock.advance(60_000)
+    stage.clock.advance(60_000)
+    await stage.settle()
+    expect([stage.threads.length, hanging?.closed]).toEqual([2, false])
+    expect(await stage.answer()).toEqual(['a'])
+    expect(await work).toEqual([{ was: 'a' }])
+    expect(stage.pool.metrics()).toMatchObject({ threadDeaths: 1, threadsAbandoned: 1 })
+    stuck?.reply({ kind: 'passed', values: ['late'], tokens: 1, ms: 1 })
+    await stage.settle()
+    expect(hanging?.closed).toBe(true)
   })
 
   test('stops only when its threads are outside native code', async () => {

@@ -158,7 +158,7 @@ describe('over random programs', () => {
         expect(settled).toBe(asked)
         expect(clock.timers).toBe(0)
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     )
   })
 
@@ -167,7 +167,7 @@ describe('over random programs', () => {
       fc.asyncProperty(program, async (given) => {
         expect((await play(given)).facts).toEqual((await play(given)).facts)
       }),
-      { numRuns: 25 },
+      { numRuns: 15 },
     )
   })
 })

@@ -324,6 +324,18 @@ describe('when the handler has ended', () => {
     await troupe.stop()
   })
 
+  test('a left-over callback still knows whom its own message came from', async () => {
+    const Mail = protocol({ letter: event(), got: event(any<{ from: string }>()) })
+    const clock = virtualClock()
+    const troupe = await createTroupe({ clock })
+    const callbacks: (() => string)[] = []
+    const clerk = troupe.spawn('clerk', actor(Mail, { on: { letter: (_, me) => void callbacks.push(() => `${me.from} ${me.envelope}`), got: () => {} } }))
+    for (const name of ['x', 'y']) troupe.spawn(name, actor(Mail, { started: (me) => me.tell(clerk, { type: 'letter' }), on: { letter: () => {}, got: () => {} } }))
+    await clock.settle()
+    expect(callbacks.map((callback) => callback())).toEqual(['x 1', 'y 2'])
+    await troupe.stop()
+  })
+
   test('a left-over ask is answered, and is no part of the next handler', async () => {
     const answers: unknown[] = []
     const { troupe, clock, ref } = await stage((me, what) => {

@@ -1,9 +1,9 @@
 /** The life of a conversation: idle, then each turn through understanding and retrieving to an answer, a reply or a no. */
 import { assign, setup } from 'xstate'
-import { refuse, TroupeError, type EventsOf, type ReturnAddress } from '../../runtime/index.js'
+import { TroupeError, type EventsOf, type ReturnAddress } from '../../runtime/index.js'
 import type { Parsed } from '../nlu/protocol.js'
 import type { Passage } from '../retriever/protocol.js'
-import { asTroupeError } from '../settled.js'
+import { refuseTo } from '../settled.js'
 import type { Dialogue } from './protocol.js'
 import { queryOf, type Exchange, type Turn } from './turn.js'
 import type { DialogueWork } from './work.js'
@@ -31,8 +31,8 @@ type Event = EventsOf<typeof Dialogue>
 
 const NOBODY: Turn = { text: '', asker: { address: '', ask: 0 } }
 const speech = ({ context }: { context: Context }) => ({ turn: context.turn, into: context.turn.asker })
-const refuseTurn = ({ context, event }: { context: Context; event: Event }, error: unknown): void => {
-  if (context.turn !== NOBODY) refuse(asTroupeError(error), { to: context.turn.asker })({ context, event } as never, undefined as never)
+const refuseTurn = ({ turn }: Context, error: unknown): void => {
+  if (turn !== NOBODY) refuseTo(turn.asker, error)
 }
 
 const types = {} as { context: Context; events: Event }
@@ -52,8 +52,8 @@ const words = (actors: DialogueWork, { replies, replyMin, answerMin }: Threshold
       // A stream that its reader left has no outcome.
       remember: assign(({ context }, said: string) => ({ turn: NOBODY, history: [...context.history, { user: context.turn.text, actor: (said as string | undefined) ?? '' }].slice(-HISTORY_MAX) })),
       close: assign({ turn: NOBODY }),
-      fail: (given, { error }: { error: unknown }) => refuseTurn(given, error),
-      drop: (given) => refuseTurn(given, new TroupeError('Cancelled', 'the conversation was reset', 'say it again', { reason: 'caller' })),
+      fail: ({ context }, { error }: { error: unknown }) => refuseTurn(context, error),
+      drop: ({ context }) => refuseTurn(context, new TroupeError('Cancelled', 'the conversation was reset', 'say it again', { reason: 'caller' })),
       forget: assign({ turn: NOBODY, history: [] }),
     },
   })

@@ -1,7 +1,7 @@
 /** The life of `nlu`: cold, then ready, training now and then; what it is asked meanwhile the old head answers. */
 import { assertEvent, assign, log, setup, spawnChild, stopChild } from 'xstate'
-import { refuse, reply, type EventsOf, type ReturnAddress } from '../../runtime/index.js'
-import { asTroupeError, settle, type Settled } from '../settled.js'
+import type { EventsOf, ReturnAddress } from '../../runtime/index.js'
+import { refuseTo, replyTo, settle, type Settled } from '../settled.js'
 import type { Head } from './head.js'
 import type { Nlu } from './protocol.js'
 import type { Learnt, Lesson, NluWork } from './work.js'
@@ -18,7 +18,7 @@ interface Context {
   readonly begun: number
   readonly underWay: number
 }
-type Done = { type: 'xstate.done.actor.work.n'; output: Settled<unknown>; actorId: string }
+type Done = { type: 'xstate.done.actor.work.n'; output: Settled<object>; actorId: string }
 
 type Event = EventsOf<typeof Nlu> | Done
 
@@ -48,17 +48,17 @@ const words = (actors: NluWork) =>
       canAnswer: ({ context }) => context.underWay < UNDER_WAY_MAX && (context.head !== undefined || context.lesson === undefined),
     },
     actions: {
-      settle: ({ event }) => settle({ event: event as Done }),
+      settle: ({ event }) => settle((event as Done).output),
       begin: assign({ begun: ({ context }) => context.begun + 1, underWay: ({ context }) => context.underWay + 1 }),
       finish: assign({ underWay: ({ context }) => context.underWay - 1 }),
       openLesson: assign((_, { examples, from }: { examples: Lesson; from: ReturnAddress }) => ({ lesson: examples, asker: from })),
       takeUpHead: assign((_, { head }: Learnt) => ({ head })),
       closeLesson: assign({ lesson: undefined, asker: undefined }),
-      report: ({ context, event }, { trained }: Learnt) => {
-        if (context.asker !== undefined) reply(trained, { to: context.asker })({ context, event } as never, undefined as never)
+      report: ({ context }, { trained }: Learnt) => {
+        if (context.asker !== undefined) replyTo(context.asker, trained)
       },
-      reportFailure: ({ context, event }, { error }: { error: unknown }) => {
-        if (context.asker !== undefined) refuse(asTroupeError(error), { to: context.asker })({ context, event } as never, undefined as never)
+      reportFailure: ({ context }, { error }: { error: unknown }) => {
+        if (context.asker !== undefined) refuseTo(context.asker, error)
       },
     },
   })

@@ -37,7 +37,10 @@ export const featuresOf = (text: string, vector: Float32Array): Features => ({ d
 export function* trainHead(examples: readonly Labelled[], intents: readonly string[], seed: number): Generator<void, Head> {
   const dense = examples[0]?.features.dense.length ?? 0
   const rows = new Map<number, number>()
-  for (const { features } of examples) for (const key of features.sparse.hashes) if (!rows.has(key)) rows.set(key, dense + rows.size)
+  for (const { features } of examples) {
+    for (const key of features.sparse.hashes) if (!rows.has(key)) rows.set(key, dense + rows.size)
+    yield
+  }
   const width = intents.length
   const weights = new Float32Array((dense + rows.size + 1) * width)
   const squares = new Float32Array(weights.length).fill(1e-3)
@@ -60,7 +63,11 @@ export function* trainHead(examples: readonly Labelled[], intents: readonly stri
 
 /** The temperature under which examples that the head has not seen are least surprising; yields after each trial. */
 export function* fitTemperature(head: Head, heldBack: readonly Labelled[]): Generator<void, number> {
-  const scored = heldBack.map(({ features, intent }) => ({ scores: logits(head, inputsOf(head, features)), intent }))
+  const scored: { readonly scores: Float32Array; readonly intent: number }[] = []
+  for (const { features, intent } of heldBack) {
+    scored.push({ scores: logits(head, inputsOf(head, features)), intent })
+    yield
+  }
   let best = 1
   let least = Infinity
   for (let temperature = 0.25; temperature < 8; temperature *= 1.2) {

@@ -1,7 +1,7 @@
 /** The life of `retriever`: empty, indexing, ready; while it indexes, it finds what it knew before. */
 import { assertEvent, assign, setup, spawnChild, stopChild } from 'xstate'
-import { refuse, reply, type EventsOf, type ReturnAddress } from '../../runtime/index.js'
-import { asTroupeError, settle, type Settled } from '../settled.js'
+import type { EventsOf, ReturnAddress } from '../../runtime/index.js'
+import { refuseTo, replyTo, settle, type Settled } from '../settled.js'
 import type { Entry, PassageIndex } from './passage-index.js'
 import type { Document, Retriever } from './protocol.js'
 import type { RetrieverWork } from './work.js'
@@ -16,7 +16,7 @@ interface Context {
   readonly begun: number
   readonly underWay: number
 }
-type Done = { type: 'xstate.done.actor.work.n'; output: Settled<unknown>; actorId: string }
+type Done = { type: 'xstate.done.actor.work.n'; output: Settled<object>; actorId: string }
 type Event = EventsOf<typeof Retriever> | Done
 type Given = { context: Context; event: Event }
 
@@ -24,9 +24,6 @@ function searchInput({ context, event }: Given) {
   assertEvent(event, 'search')
   return { index: context.index, query: event.query, limit: event.limit ?? LIMIT, to: event.from }
 }
-
-/** What a transition's `params` cannot carry into `reply`: the asker of the intake under way. */
-const answer = (given: Given, to: ReturnAddress, value: unknown): void => reply(value, { to })(given as never, undefined as never)
 
 const types = {} as { context: Context; events: Event; input: { index: PassageIndex } }
 
@@ -40,22 +37,21 @@ const words = (actors: RetrieverWork) =>
       isEmpty: ({ context }) => context.index.size === 0,
     },
     actions: {
-      settle: ({ event }) => settle({ event: event as Done }),
+      settle: ({ event }) => settle((event as Done).output),
       begin: assign({ begun: ({ context }) => context.begun + 1, underWay: ({ context }) => context.underWay + 1 }),
       finish: assign({ underWay: ({ context }) => context.underWay - 1 }),
       openIntake: assign((_, { documents, from }: { documents: readonly Document[]; from: ReturnAddress }) => ({ intake: { documents, asker: from } })),
       closeIntake: assign({ intake: undefined }),
-      keep: (given, entries: readonly Entry[]) => {
-        const { index, intake } = given.context
+      keep: ({ context: { index, intake } }, entries: readonly Entry[]) => {
         if (intake === undefined) return
         index.remove(intake.documents.map(({ id }) => id))
         index.put(entries)
-        answer(given, intake.asker, { documents: intake.documents.length, passages: entries.length })
+        replyTo(intake.asker, { documents: intake.documents.length, passages: entries.length })
       },
-      decline: ({ context, event }, { error }: { error: unknown }) => {
-        if (context.intake !== undefined) refuse(asTroupeError(error), { to: context.intake.asker })({ context, event } as never, undefined as never)
+      decline: ({ context }, { error }: { error: unknown }) => {
+        if (context.intake !== undefined) refuseTo(context.intake.asker, error)
       },
-      remove: (given, { ids, from }: { ids: readonly string[]; from: ReturnAddress }) => answer(given, from, { removed: given.context.index.remove(ids) }),
+      remove: ({ context }, { ids, from }: { ids: readonly string[]; from: ReturnAddress }) => replyTo(from, { removed: context.index.remove(ids) }),
     },
   })
 

@@ -16,6 +16,10 @@ export class CacheLayout {
     this.ports = model.inputs.filter(({ name }) => name.startsWith('past_key_values.'))
   }
 
+  get bytesPerToken(): number {
+    return this.ports.reduce((sum, port) => sum + headsOf(port) * widthOf(port) * (port.type === 'float16' ? 2 : 4), 0)
+  }
+
   presentOf(port: Port): string {
     return port.name.replace('past_key_values', 'present')
   }
@@ -28,6 +32,11 @@ export class CacheLayout {
   /** The graph's outputs, named as the inputs they feed next. */
   next(outputs: Tensors): Tensors {
     return Object.fromEntries(this.ports.map((port) => [port.name, outputs[this.presentOf(port)] as Tensor]))
+  }
+
+  /** A sequence's own copy of its cache, as long as it is. */
+  extract(sequence: { readonly place: Place; readonly length: number }): Tensors {
+    return this.compose([sequence]).tensors
   }
 
   /** Copies caches of different lengths into one batch, the shorter ones padded on the left. */

@@ -4,6 +4,7 @@ import { contextOf } from '../catalog.js'
 import { bounded, type JsonSchema } from '../json-schema.js'
 import { configNumber, int64, type ChatMessage, type Model, type Tensor, type Tensors } from '../kernel.js'
 import { CacheLayout, type Place } from './cache.js'
+import { Prefixes } from './prefixes.js'
 import { Grammars, type Constraint } from './grammar.js'
 import { chanceOf, logprobsOf, sample, type Sampling } from './sample.js'
 import { TextStream } from './text-stream.js'
@@ -52,8 +53,13 @@ const MAX_TOKENS = 256
 const CHARS_PER_TOKEN = 1
 /** Sequences that share a decode step: past eight, a step on one core takes as much longer as it writes more. */
 export const BATCH_MAX = 8
-/** Prompt tokens per pass, so that running sequences wait at most some 25 ms for a newcomer. */
-const PREFILL_MAX = 192
+/**
+ * Prompt tokens per pass: running sequences then wait some 10 ms for a newcomer. Always the same, so that what a cache
+ * holds up to a border depends on the tokens before it alone, and a prefix may be taken over from another prompt.
+ */
+const PREFILL = 64
+/** What the caches of earlier prompts may hold together. */
+const PREFIX_BYTES_MAX = 64_000_000
 /** Parts that a sequence may be ahead of its reader. */
 export const AHEAD_MAX = 32
 
@@ -96,14 +102,19 @@ export class Engine {
   readonly #layout: CacheLayout
   readonly #ends: ReadonlySet<number>
   readonly #grammars: Grammars
+  readonly #prefixes: Prefixes
   readonly #all = new Set<Sequence>()
   #batch: readonly Sequence[] = []
   #running = false
+  readonly #onSleep: (asleep: boolean) => void
   #sleeper: (() => void) | undefined
 
-  constructor(model: Model) {
+  /** `onSleep` is told before the engine looks a last time at what may let it go on, and after it has woken. */
+  constructor(model: Model, onSleep: (asleep: boolean) => void) {
     this.#model = model
+    this.#onSleep = onSleep
     this.#layout = new CacheLayout(model)
+    this.#prefixes = new Prefixes(Math.floor(PREFIX_BYTES_MAX / Math.max(1, this.#layout.bytesPerToken)))
     const eos = model.config['eos_token_id']
     this.#ends = new Set(Array.isArray(eos) ? (eos as number[]) : typeof eos === 'number' ? [eos] : [])
     const logits = model.outputs.find(({ name }) => name === 'logits')?.shape[2]
@@ -140,11 +151,18 @@ export class Engine {
       for (const sequence of this.#all) if (sequence.line.cancelled()) this.#end(sequence, cancelled())
       const advanced = (await this.#prefill()) || false
       const stepped = await this.#step()
-      if (!advanced && !stepped && this.#all.size > 0) await new Promise<void>((resolve) => (this.#sleeper = resolve))
-      this.#sleeper = undefined
+      if (!advanced && !stepped && this.#all.size > 0) await this.#sleep()
     }
     this.#batch = []
     this.#running = false
+  }
+
+  async #sleep(): Promise<void> {
+    this.#onSleep(true)
+    const woken = new Promise<void>((resolve) => (this.#sleeper = resolve))
+    if (![...this.#all].some((each) => each.line.cancelled() || keepsUp(each))) await woken
+    this.#sleeper = undefined
+    this.#onSleep(false)
   }
 
   /** A piece of the most urgent prompt that is not in its cache yet. */
@@ -152,10 +170,12 @@ export class Engine {
     const sequence = this.#inOrder().find(({ length, prompt }) => length < prompt.length)
     if (sequence === undefined) return false
     try {
-      const piece = sequence.prompt.slice(sequence.length, sequence.length + PREFILL_MAX)
+      if (sequence.length === 0) this.#takeOver(sequence)
+      const piece = sequence.prompt.slice(sequence.length, sequence.length + PREFILL)
       const outputs = await this.#forward([sequence], piece, sequence.place.tensors, sequence.length)
       sequence.length += piece.length
       sequence.place = { tensors: this.#layout.next(outputs), row: 0, pad: 0 }
+      if (piece.length === PREFILL) this.#prefixes.keep(sequence.prompt.slice(0, sequence.length), sequence.place.tensors)
       if (sequence.length === sequence.prompt.length) await this.#write(sequence, outputs, 0)
     } catch (thrown) {
       this.#end(sequence, this.#failure(thrown))
@@ -163,10 +183,19 @@ export class Engine {
     return true
   }
 
+  /** Begins where an earlier prompt left off, as far as the two are alike: the same instructions are read once. */
+  #takeOver(sequence: Sequence): void {
+    const known = this.#prefixes.find(sequence.prompt, PREFILL)
+    if (known === undefined) return
+    const place = { tensors: known.tensors, row: 0, pad: 0 }
+    sequence.place = { tensors: this.#layout.extract({ place, length: known.length }), row: 0, pad: 0 }
+    sequence.length = known.length
+  }
+
   /** One token for each sequence whose reader keeps up. */
   async #step(): Promise<boolean> {
     const ready = this.#inOrder()
-      .filter((each) => each.written.length > 0 && each.parts - each.line.taken() < AHEAD_MAX)
+      .filter((each) => each.written.length > 0 && keepsUp(each))
       .slice(0, BATCH_MAX)
     this.#leave(ready)
     if (ready.length === 0) return false
@@ -190,8 +219,7 @@ export class Engine {
   #leave(ready: readonly Sequence[]): void {
     for (const sequence of this.#batch) {
       if (sequence.done || ready.includes(sequence)) continue
-      const { tensors } = this.#layout.compose([sequence])
-      sequence.place = { tensors, row: 0, pad: 0 }
+      sequence.place = { tensors: this.#layout.extract(sequence), row: 0, pad: 0 }
     }
     if (ready.length === 0) this.#batch = []
   }
@@ -293,6 +321,9 @@ export class Engine {
     return new TroupeError('ModelFailed', `${this.#model.name} failed while it wrote: ${describe(thrown)}`, 'see the cause; other work on this model goes on', { model: this.#model.name }, thrown)
   }
 }
+
+/** Its reader is not so far behind that it waits. */
+const keepsUp = ({ parts, line }: Sequence): boolean => parts - line.taken() < AHEAD_MAX
 
 function* seen(sequence: Sequence): Iterable<number> {
   yield* sequence.prompt
