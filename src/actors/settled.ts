@@ -32,5 +32,5 @@ export function settle(outcome: Settled<{} | null>): void {
   else refuseTo(outcome.to, outcome.error)
 }
 
-export const asTroupeError = (error: unknown): TroupeError =>
+const asTroupeError = (error: unknown): TroupeError =>
   error instanceof TroupeError ? error : new TroupeError('ActorFailed', describe(error), 'see the cause', {}, error)

@@ -237,11 +237,21 @@ export class Chart {
   }
 
   start(self: Self, input: unknown): Step {
-    return run(self, () => this.#machine.getInitialSnapshot(theScope, input))
+    const outer = begin(self)
+    try {
+      return outcome(this.#machine.getInitialSnapshot(theScope, input))
+    } finally {
+      end(outer)
+    }
   }
 
   step(self: Self, snapshot: AnyMachineSnapshot, event: AnyEventObject): Step {
-    return run(self, () => this.#machine.transition(snapshot, event, theScope))
+    const outer = begin(self)
+    try {
+      return outcome(this.#machine.transition(snapshot, event, theScope))
+    } finally {
+      end(outer)
+    }
   }
 
   /**
@@ -291,23 +301,40 @@ function remember<V>(memo: Map<string, V>, type: string, verdict: V): void {
   memo.set(type, verdict)
 }
 
+interface Outer {
+  readonly run: Run
+  readonly executor: typeof execute
+}
+const newRun = (self: Self): Run => ({ self, effects: NONE, taken: false, built: NONE, stopped: NONE })
+/** Most steps run inside none other, so one note serves them all. */
+let spare: Run | undefined
+
 /**
- * One step. An action that starts an actor of its own, by telling one that was asleep, runs that actor's first step
- * inside this one, so the scope is put back as it was.
+ * Begins a step; gives what `end` puts back. An action that starts an actor of its own, by telling one that was asleep,
+ * runs that actor's first step inside this one.
  */
-function run(self: Self, decide: () => AnyMachineSnapshot): Step {
-  const outer = current
-  const outerExecutor = scope.actionExecutor
-  const mine: Run = (current = { self, effects: NONE, taken: false, built: NONE, stopped: NONE })
-  enter(self, execute)
-  try {
-    const snapshot = decide()
-    const { effects, taken, built, stopped } = mine
-    return { snapshot, taken, effects, started: startsOf(built, stopped), stopped: stopped as unknown as AnyActorRef[] }
-  } finally {
-    current = outer
-    enter(outer?.self, outerExecutor)
+function begin(self: Self): Outer | undefined {
+  const outer = current === undefined ? undefined : { run: current, executor: scope.actionExecutor }
+  if (outer !== undefined || spare === undefined) current = newRun(self)
+  else {
+    current = spare
+    current.self = self
+    current.effects = current.built = current.stopped = NONE
+    current.taken = false
   }
+  enter(self, execute)
+  return outer
+}
+
+function outcome(snapshot: AnyMachineSnapshot): Step {
+  const { effects, taken, built, stopped } = current as Run
+  return { snapshot, taken, effects, started: startsOf(built, stopped), stopped: stopped as unknown as AnyActorRef[] }
+}
+
+function end(outer: Outer | undefined): void {
+  if (outer === undefined) spare = current
+  current = outer?.run
+  enter(outer?.run.self, outer?.executor ?? execute)
 }
 
 function enter(self: Self | undefined, executor: typeof execute): void {
