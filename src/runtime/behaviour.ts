@@ -1,3 +1,7 @@
+import type { Cell } from './cell.js'
+import { Charted } from './charted.js'
+import { DurableHandlers } from './durable-handlers.js'
+import { Handlers } from './handlers.js'
 import type { CancelReason, Envelope } from './envelope.js'
 import type { Asked } from './replies.js'
 
@@ -29,4 +33,11 @@ export interface Behaviour {
   quit(reason: CancelReason): Promise<void> | undefined
   /** Lets go of timers, effects and whatever still runs; `why` ends their envelopes. */
   dispose(why: 'failed' | 'stopped', error?: unknown): void
+}
+
+/** The behaviour that a cell's definition calls for. */
+export function behaviourOf(cell: Cell): Behaviour {
+  const { logic } = cell.definition
+  if (logic.kind === 'machine') return new Charted(cell, logic)
+  return cell.ledger === undefined ? new Handlers(cell, logic.handlers) : new DurableHandlers(cell, logic.handlers, cell.ledger)
 }

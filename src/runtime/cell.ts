@@ -8,16 +8,17 @@
  * C2. A cell that has ended is out of the router before anybody is told.
  * C3. A failing envelope is retried at the head of the mailbox or dead; never lost, never twice.
  */
+import { settledWithin } from '../ground/clock.js'
 import { TroupeError } from '../ground/errors.js'
 import { checkChildName, childAddress, keyOf, type Address } from './address.js'
 import { unpack } from './codec.js'
-import type { Behaviour } from './behaviour.js'
+import { behaviourOf, type Behaviour } from './behaviour.js'
 import type { Definition } from './definition.js'
 import type { Runnable } from './dispatcher.js'
 import { isOpen, type CancelReason, type Envelope } from './envelope.js'
-import { Handlers } from './handlers.js'
-import { CELL_SLICE, DRAIN_MS } from './limits.js'
-import { Charted } from './charted.js'
+import { Ledger } from './ledger.js'
+import { CELL_SLICE, DRAIN_MS, DURABLE_RETRIES } from './limits.js'
+import type { Charted } from './charted.js'
 import { Mailbox, type Waiter } from './mailbox.js'
 import type { Outbox } from './outbox.js'
 import type { Parts } from './parts.js'
@@ -25,9 +26,8 @@ import type { Message } from './protocol.js'
 import type { ActorEnding } from './ref.js'
 import type { Resident } from './keyed.js'
 import type { AnyActorRef } from './xstate.js'
+import { Watches } from './watches.js'
 import { affected, decide, type RestartHistory, type SupervisionPolicy } from './supervision.js'
-
-export type { Behaviour } from './behaviour.js'
 
 export interface CellOptions {
   readonly supervise?: SupervisionPolicy
@@ -44,11 +44,12 @@ export class Cell implements Runnable {
   resident: Resident | undefined
   readonly mailbox: Mailbox<Envelope>
   readonly behaviour: Behaviour
+  /** What a durable actor has accepted and committed. */
+  readonly ledger: Ledger | undefined
   #phase: Phase = 'starting'
   #held = 0
   #children: Map<string, Cell> | undefined
-  #watchers: Set<(ending: ActorEnding) => void> | undefined
-  #watching: Set<() => void> | undefined
+  #watches: Watches | undefined
   #history: RestartHistory | undefined
   #pause: { cancel(): void } | undefined
   #retiring = false
@@ -61,8 +62,8 @@ export class Cell implements Runnable {
     readonly options: CellOptions,
   ) {
     this.mailbox = new Mailbox(definition.options.mailbox)
-    const { logic } = definition
-    this.behaviour = logic.kind === 'handlers' ? new Handlers(this, logic.handlers) : new Charted(this, logic)
+    this.ledger = definition.options.durable === true ? Ledger.of(parts.journal, address) : undefined
+    this.behaviour = behaviourOf(this)
   }
 
   get alive(): boolean {
@@ -109,6 +110,7 @@ export class Cell implements Runnable {
     if (this.behaviour.working && this.behaviour.takesAside(envelope)) return 'accepted'
     const offer = this.mailbox.offer(envelope)
     if (offer.kind === 'full') return this.#full(envelope)
+    if (offer.kind === 'accepted') this.#keep(envelope)
     if (!this.queued) this.wake()
     if (offer.kind === 'accepted') return 'accepted'
     let refused: TroupeError | undefined
@@ -132,9 +134,25 @@ export class Cell implements Runnable {
   /** The sender waits for room; `undefined` when too many do. */
   awaitRoom(envelope: Envelope, settle: (admitted: boolean) => void): Waiter<Envelope> | undefined {
     return this.mailbox.wait(envelope, (admitted) => {
+      if (admitted) this.#keep(envelope)
       settle(admitted)
       if (admitted) this.wake()
     })
+  }
+
+  /** A durable actor's mail is in the log before its sender is told, or it is handled. */
+  #keep(envelope: Envelope): void {
+    if (this.ledger === undefined || envelope.entry !== 0) return
+    envelope.kept = this.ledger.accept(envelope, this.parts.clock.now())
+    envelope.kept.catch((error: unknown) => {
+      envelope.entry = 0
+      this.parts.endings.dead(envelope, 'refused', error)
+    })
+  }
+
+  /** Mail that a former life accepted comes first, whatever the bounds: it is accepted already. */
+  recover(envelopes: readonly Envelope[]): void {
+    for (const envelope of envelopes.toReversed()) this.mailbox.putBack(envelope)
   }
 
   leave(waiter: Waiter<Envelope>): void {
@@ -147,7 +165,10 @@ export class Cell implements Runnable {
     if (envelope.ending === 'deferred') this.mailbox.pick((item) => item === envelope)
     const begun = this.behaviour.cancel(envelope, reason) === true
     if (reason === 'deadline' && !begun) this.parts.endings.dead(envelope, 'expired')
-    else this.parts.inspection.ended(envelope, 'cancelled', reason)
+    else {
+      this.parts.inspection.ended(envelope, 'cancelled', reason)
+      this.parts.endings.dealt(envelope, reason)
+    }
     if (!begun) this.mailbox.unwanted(isOpen)
   }
 
@@ -230,6 +251,17 @@ export class Cell implements Runnable {
     else this.#held++
   }
 
+  /** Puts an envelope back to the head and takes no mail for a while. */
+  pauseFor(ms: number, envelope: Envelope): void {
+    if (!isOpen(envelope)) return
+    this.mailbox.putBack(envelope)
+    this.#held++
+    this.#pause = this.parts.clock.timer(ms, () => {
+      this.#held--
+      this.wake()
+    })
+  }
+
   // ── failure ───────────────────────────────────────────────────────────────────────────────────
 
   /** Handling the envelope, or something within, has failed: retries or buries it, then supervision decides. */
@@ -239,7 +271,7 @@ export class Cell implements Runnable {
       return
     }
     const decision = this.#decide(error)
-    const retries = this.definition.options.retries ?? 0
+    const retries = this.definition.options.retries ?? (this.ledger === undefined ? 0 : DURABLE_RETRIES)
     const again = decision.kind === 'resume' || decision.kind === 'restart'
     if (envelope !== undefined && again && envelope.tries < retries && isOpen(envelope)) {
       envelope.tries++
@@ -322,21 +354,9 @@ export class Cell implements Runnable {
     if (this.#children?.size === 0) this.#children = undefined
   }
 
-  /** Calls `told` once when this actor ends; the returned function takes that back. */
-  watch(told: (ending: ActorEnding) => void): () => void {
-    this.#watchers ??= new Set()
-    this.#watchers.add(told)
-    return () => void this.#watchers?.delete(told)
-  }
-
-  /** Calls `told` once when the other ends, unless this one ends first. */
-  watchOther(other: Cell, told: (ending: ActorEnding) => void): void {
-    const watching = (this.#watching ??= new Set())
-    const stop = other.watch((ending) => {
-      watching.delete(stop)
-      told(ending)
-    })
-    watching.add(stop)
+  /** Who waits for this actor's end, and whose end it waits for. */
+  get watches(): Watches {
+    return (this.#watches ??= new Watches())
   }
 
   // ── end ───────────────────────────────────────────────────────────────────────────────────────
@@ -357,19 +377,9 @@ export class Cell implements Runnable {
 
   async #stopSlowly(ending: ActorEnding, reason: CancelReason, running: Promise<void> | undefined): Promise<void> {
     for (const child of this.children.toReversed()) await child.stop({ kind: 'stopped' }, reason)
-    if (running !== undefined) await this.#atMost(running)
+    // Not for ever: a handler that does not heed its signal is left behind.
+    if (running !== undefined) await settledWithin(running, DRAIN_MS, this.parts.clock)
     this.#end(ending)
-  }
-
-  /** Waits for what runs, but not for ever: a handler that does not heed its signal is left behind. */
-  #atMost(running: Promise<void>): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.parts.clock.timer(DRAIN_MS, resolve)
-      void running.then(() => {
-        timer.cancel()
-        resolve()
-      })
-    })
   }
 
   #end(ending: ActorEnding): void {
@@ -377,15 +387,13 @@ export class Cell implements Runnable {
     else this.behaviour.dispose('stopped')
     this.#phase = 'ended'
     this.parts.router.remove(this)
-    for (const stop of this.#watching ?? []) stop()
-    this.#watching = undefined
+    this.#watches?.unfollow()
     this.parts.topics.forget(this.address)
     this.options.parent?.removeChild(this)
+    // A durable actor's mail stays in the log for its next life; only its askers are told.
     for (const envelope of this.mailbox.drain()) if (isOpen(envelope)) this.parts.endings.dead(envelope, 'stopped')
     this.options.childOf?.chart.childEnded(this.options.childOf.ref, ending)
-    const watchers = this.#watchers
-    this.#watchers = undefined
-    for (const told of watchers ?? []) told(ending)
+    this.#watches?.tell(ending)
   }
 }
 

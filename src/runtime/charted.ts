@@ -12,7 +12,8 @@
  */
 import { TroupeError, describe } from '../ground/errors.js'
 import { childAddress, type Address } from './address.js'
-import type { Behaviour, Cell } from './cell.js'
+import type { Behaviour } from './behaviour.js'
+import type { Cell } from './cell.js'
 import { ChartChildren, isEnd, parentOf, type Child } from './chart-children.js'
 import { ChartTimers } from './chart-timers.js'
 import type { Logic } from './definition.js'
@@ -25,15 +26,7 @@ import type { Sender } from './post.js'
 import { check, type Message } from './protocol.js'
 import type { ActorEnding } from './ref.js'
 import { interrupted } from './replies.js'
-import { Chart, Self, sendForeign, type AnyActorRef, type AnyEventObject, type AnyMachineSnapshot, type AnyStateMachine, type ChartPort, type Step } from './xstate.js'
-
-/** One chart for all actors of a machine. */
-const charts = new WeakMap<AnyStateMachine, Chart>()
-function chartOf(machine: AnyStateMachine): Chart {
-  let chart = charts.get(machine)
-  if (chart === undefined) charts.set(machine, (chart = new Chart(machine)))
-  return chart
-}
+import { Chart, Self, sendForeign, type AnyActorRef, type AnyEventObject, type AnyMachineSnapshot, type ChartPort, type Step } from './xstate.js'
 
 /** Most steps only change the snapshot. */
 const isQuiet = ({ effects, started, stopped, snapshot }: Step): boolean => effects.length + started.length + stopped.length === 0 && snapshot.status === 'active'
@@ -76,7 +69,7 @@ export class Charted implements Behaviour, ChartPort {
   constructor(cell: Cell, logic: Logic & { kind: 'machine' }) {
     this.cell = cell
     this.#logic = logic
-    this.#chart = chartOf(logic.machine)
+    this.#chart = Chart.of(logic.machine)
     this.self = new Self(cell.options.childOf?.ref.id ?? cell.address, this, parentOf(cell))
   }
 

@@ -32,6 +32,8 @@ export interface Options {
   readonly strategy?: Strategy
   /** How often a failing envelope is tried again before it is set aside. Default 0. */
   readonly retries?: number
+  /** Keeps what the actor accepts and commits in the troupe's store. Default false. */
+  readonly durable?: boolean
   /** Handlers under way at once, for plain handlers without state. Default 1. */
   readonly concurrency?: number
   /** How long a released outbox waits for its receivers. Default 5 s. */
@@ -97,6 +99,9 @@ export function actor(protocol: Protocol, logic: AnyStateMachine | (AnyHandlers 
   const missing = Object.keys(protocol.specs).filter((type) => !Object.hasOwn(logic.on, type))
   if (missing.length > 0) {
     throw new TroupeError('InvalidDefinition', `no handler for ${missing.join(', ')}`, 'give `on` a handler for each message of the protocol')
+  }
+  if ((logic.concurrency ?? 1) > 1 && logic.durable === true) {
+    throw new TroupeError('InvalidDefinition', `concurrency ${logic.concurrency} and durable`, 'a durable actor handles one message at a time: leave out one of the two, or use keyed actors')
   }
   if ((logic.concurrency ?? 1) > 1 && logic.state !== undefined) {
     throw new TroupeError('InvalidDefinition', `concurrency ${logic.concurrency} with a state`, 'handlers that run at once cannot share a state: leave out one of the two, or use a pool')

@@ -25,6 +25,8 @@ export class Endings {
   readonly #inspection: Inspection
   readonly #deadLetters: DeadLetters
   readonly #replies: Replies
+  /** Called when an envelope of a durable actor has ended without a step. */
+  onDealt: ((envelope: Envelope) => void) | undefined
 
   constructor(inspection: Inspection, deadLetters: DeadLetters, replies: Replies) {
     this.#inspection = inspection
@@ -42,19 +44,29 @@ export class Endings {
 
   cancelled(envelope: Envelope, reason: CancelReason): void {
     this.#inspection.ended(envelope, 'cancelled', reason)
+    this.dealt(envelope, reason)
     // The asker knows already when it was the one to cancel; then this is late and changes nothing.
     if (envelope.correlation !== 0) this.#replies.fail(envelope.correlation, cancelled(envelope.type, envelope.to, reason))
+  }
+
+  /** A durable actor need not come back to an envelope that has ended, unless it was its life that ended. */
+  dealt(envelope: Envelope, reason: DeadReason | CancelReason): void {
+    if (envelope.entry !== 0 && !staysInLog(envelope, reason)) this.onDealt?.(envelope)
   }
 
   /** Nobody will process the envelope: keeps it as a dead letter and tells its asker. Gives what the asker was told. */
   dead(envelope: Envelope, reason: DeadReason, error?: unknown): TroupeError {
     const told = outcome(envelope, reason, error)
     this.#inspection.ended(envelope, ENDING_OF[reason], reason)
-    this.#deadLetters.add(envelope, reason, error)
+    this.dealt(envelope, reason)
+    if (!staysInLog(envelope, reason)) this.#deadLetters.add(envelope, reason, error)
     if (envelope.correlation !== 0) this.#replies.fail(envelope.correlation, told)
     return told
   }
 }
+
+/** What ends with the process or its actor's life is still to be done: a durable actor's next life does it. */
+const staysInLog = ({ entry }: Envelope, reason: DeadReason | CancelReason): boolean => entry !== 0 && (reason === 'stopped' || reason === 'shutting-down' || reason === 'actor-stopped' || reason === 'actor-failed')
 
 function outcome(envelope: Envelope, reason: DeadReason, error: unknown): TroupeError {
   const { type, to, id } = envelope

@@ -39,7 +39,7 @@ export interface Stamp {
   readonly priority: Priority
   /** The first envelope of the chain that led here. */
   readonly trace: number
-  /** Counts what one sender sent. */
+  /** The mail of a durable sender that led to it, or 0. */
   readonly sequence: number
   /** How often handling was tried before. */
   readonly attempt: number
@@ -50,6 +50,12 @@ export class Envelope implements Stamp {
   ending: Ending = 'waiting'
   /** How often handling was tried here and failed. */
   tries: number
+  /** Its place in the journal's log, for a durable actor; 0 otherwise. */
+  entry = 0
+  /** Clock time at which it came into the log. */
+  began = 0
+  /** Resolves once it is in the log. */
+  kept: Promise<void> | undefined
   constructor(
     readonly id: number,
     readonly to: Address,

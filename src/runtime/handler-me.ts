@@ -10,7 +10,6 @@ import type { Cell } from './cell.js'
 import type { Definition } from './definition.js'
 import type { Inference, InferOptions } from './effects.js'
 import { isOpen, type CancelReason, type Envelope, type PriorityName } from './envelope.js'
-import type { Handlers } from './handlers.js'
 import { runInference } from './inference.js'
 import type { Me } from './me.js'
 import { Outbox } from './outbox.js'
@@ -25,11 +24,20 @@ interface Awaited {
   readonly resolve: (message: Message) => void
 }
 
+/** What a handler's behaviour lends to it. */
+export interface HandlerHost {
+  state: unknown
+  /** Asks and waits under way. */
+  pending: number
+  /** Whether a handler keeps all others waiting while it awaits. */
+  readonly exclusive: boolean
+}
+
 export class HandlerMe implements Sender, Asker {
   readonly handling: Envelope | undefined
   stopAfter = false
   readonly #cell: Cell
-  readonly #handlers: Handlers
+  readonly #handlers: HandlerHost
   #active = true
   #outbox: Outbox | undefined
   #asks: Set<OpenAsk> | undefined
@@ -41,7 +49,10 @@ export class HandlerMe implements Sender, Asker {
   /** What was sent before an await and has not left yet. */
   #leaving: Promise<void> | undefined
 
-  constructor(cell: Cell, handlers: Handlers, envelope: Envelope | undefined) {
+  /** Effects begun so far. */
+  #effects = 0
+
+  constructor(cell: Cell, handlers: HandlerHost, envelope: Envelope | undefined) {
     this.#cell = cell
     this.#handlers = handlers
     this.handling = envelope
@@ -72,6 +83,10 @@ export class HandlerMe implements Sender, Asker {
   get asks(): Iterable<OpenAsk> {
     return this.#asks ?? NOTHING
   }
+  /** What it sent and did not leave yet. */
+  get unsent(): Outbox | undefined {
+    return this.#outbox
+  }
   get hasSent(): boolean {
     return this.#outbox !== undefined
   }
@@ -99,14 +114,14 @@ export class HandlerMe implements Sender, Asker {
   }
 
   tell(to: Ref, message: Message, options?: { readonly priority?: PriorityName }): void {
-    this.#send(this.#cell.parts.post.toTell(this, to, message, options?.priority))
+    this.send(this.#cell.parts.post.toTell(this, to, message, options?.priority))
   }
 
   publish(topic: string, message: Message): void {
-    this.#send(this.#cell.parts.post.toPublish(this, topic, message))
+    this.send(this.#cell.parts.post.toPublish(this, topic, message))
   }
 
-  #send(envelopes: readonly Envelope[]): void {
+  protected send(envelopes: readonly Envelope[]): void {
     const outbox = this.#active ? (this.#outbox ??= new Outbox()) : new Outbox()
     let full: TroupeError | undefined
     for (const envelope of envelopes) {
@@ -123,7 +138,7 @@ export class HandlerMe implements Sender, Asker {
   }
 
   ask(to: Ref, message: Message, options?: AskOptions): Promise<unknown> {
-    return this.#afterSegment(() => this.#cell.parts.post.ask(to, message, options, this))
+    return this.effect('ask', to.address, message, (at) => this.askNow(to, message, options, at))
   }
 
   stream(to: Ref, message: Message, options?: AskOptions): AsyncIterableIterator<unknown> {
@@ -141,23 +156,20 @@ export class HandlerMe implements Sender, Asker {
     const { parts, definition } = this.#cell
     const signal = options.signal === undefined ? this.signal : AbortSignal.any([this.signal, options.signal])
     const deadline = Math.min(this.handling?.deadline || Infinity, options.deadline ?? Infinity)
-    return runInference(this.#afterSegment(() => parts.kernels(definition)), task, model, input, { ...options, signal, ...(deadline < Infinity && { deadline }) })
+    return runInference(this.afterSegment(() => parts.kernels(definition)), task, model, input, { ...options, signal, ...(deadline < Infinity && { deadline }) })
   }
 
   step<T>(name: string, run: (work: { readonly signal: AbortSignal; readonly idempotencyKey: string }) => T | Promise<T>): Promise<T> {
-    return this.#afterSegment(async () => run({ signal: this.signal, idempotencyKey: `${this.#cell.address}#${this.envelope}/${name}` }))
+    return this.effect('step', name, undefined, async (at) => run({ signal: this.signal, idempotencyKey: `${this.#cell.address}#${this.envelope}/${at}/${name}` }))
   }
 
   sleep(duration: Duration): Promise<void> {
     const ms = milliseconds(duration)
-    return this.#afterSegment(() => this.#wait((resolve) => {
-      const timer = this.#cell.parts.clock.timer(ms, () => resolve(undefined))
-      return () => timer.cancel()
-    }))
+    return this.effect('sleep', '', ms, (at) => this.sleepNow(ms, at))
   }
 
   waitFor(type: string, options: { readonly timeout?: Duration } = {}): Promise<Message> {
-    return this.#afterSegment(() => this.#waitFor(type, options))
+    return this.effect('waitFor', type, undefined, () => this.#waitFor(type, options))
   }
 
   #waitFor(type: string, { timeout }: { readonly timeout?: Duration }): Promise<Message> {
@@ -195,6 +207,7 @@ export class HandlerMe implements Sender, Asker {
     try {
       const message = this.#cell.open(envelope)
       endings.handled(envelope)
+      this.tookAside(envelope)
       return message
     } catch (error) {
       endings.dead(envelope, 'refused', error)
@@ -213,7 +226,7 @@ export class HandlerMe implements Sender, Asker {
     const told = (ending: ActorEnding): void => parts.post.notify(cell, message(ending))
     const other = parts.router.cell(ref.address)
     if (other === undefined) return told({ kind: 'no-such-actor' })
-    cell.watchOther(other, (ending) => {
+    cell.watches.follow(other.watches, (ending) => {
       try {
         told(ending)
       } catch (error) {
@@ -287,7 +300,7 @@ export class HandlerMe implements Sender, Asker {
     const outbox = this.#outbox
     if (outbox === undefined) return this.#leaving
     this.#outbox = undefined
-    const release = (): Promise<void> => new Promise((resolve) => this.#cell.release(outbox, () => resolve()))
+    const release = (): Promise<void> => this.leave(outbox)
     const leaving = this.#leaving === undefined ? release() : this.#leaving.then(release)
     this.#leaving = leaving
     void leaving.then(() => {
@@ -296,7 +309,32 @@ export class HandlerMe implements Sender, Asker {
     return leaving
   }
 
-  #afterSegment<T>(effect: () => Promise<T>): Promise<T> {
+  /** Begins an effect, once what was sent before has left. `at` counts the handler's effects. */
+  protected effect<T>(_kind: string, _detail: string, _input: unknown, run: (at: number) => Promise<T>): Promise<T> {
+    const at = this.#effects++
+    return this.afterSegment(() => run(at))
+  }
+
+  protected askNow(to: Ref, message: Message, options: AskOptions | undefined, _at: number): Promise<unknown> {
+    return this.#cell.parts.post.ask(to, message, options, this)
+  }
+
+  protected sleepNow(ms: number, _at: number): Promise<void> {
+    return this.#wait((resolve) => {
+      const timer = this.#cell.parts.clock.timer(ms, () => resolve(undefined))
+      return () => timer.cancel()
+    })
+  }
+
+  /** The handler took an envelope past the mailbox. */
+  protected tookAside(_envelope: Envelope): void {}
+
+  /** Lets an outbox go, once whoever keeps what it holds has kept it. */
+  protected leave(outbox: Outbox): Promise<void> {
+    return new Promise((resolve) => this.#cell.release(outbox, () => resolve()))
+  }
+
+  protected afterSegment<T>(effect: () => Promise<T>): Promise<T> {
     const left = this.#segment()
     if (left === undefined) return this.#wanted(effect)
     return left.then(() => this.#wanted(effect))

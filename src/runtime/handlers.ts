@@ -7,18 +7,18 @@ import type { Behaviour } from './behaviour.js'
 import type { Cell } from './cell.js'
 import type { AnyHandlers } from './definition.js'
 import { isOpen, type CancelReason, type Envelope } from './envelope.js'
-import { HandlerMe } from './handler-me.js'
+import { HandlerMe, type HandlerHost } from './handler-me.js'
 import { isolate } from './isolate.js'
 import { check, type Message, type Spec } from './protocol.js'
 import { interrupted, type Asked } from './replies.js'
 import { flow } from './streams.js'
 
-type Handler = (message: Message, me: HandlerMe) => unknown
+export type Handler = (message: Message, me: HandlerMe) => unknown
 
-export class Handlers implements Behaviour {
+export class Handlers implements Behaviour, HandlerHost {
   state: unknown
-  readonly #cell: Cell
-  readonly #handlers: AnyHandlers
+  protected readonly cell: Cell
+  protected readonly handlers: AnyHandlers
   readonly #running = new Set<HandlerMe>()
   /** The handler on the stack: it is under way too, and not yet known to be asynchronous. */
   #current: HandlerMe | undefined
@@ -29,15 +29,15 @@ export class Handlers implements Behaviour {
   #onSettled: (() => void) | undefined
 
   constructor(cell: Cell, handlers: AnyHandlers) {
-    this.#cell = cell
-    this.#handlers = handlers
+    this.cell = cell
+    this.handlers = handlers
   }
 
   get hasWork(): boolean {
     return false
   }
   get free(): boolean {
-    return this.#running.size < (this.#cell.definition.options.concurrency ?? 1)
+    return this.#running.size < (this.cell.definition.options.concurrency ?? 1)
   }
   get working(): boolean {
     return this.#running.size > 0
@@ -47,21 +47,20 @@ export class Handlers implements Behaviour {
   }
   /** Whether a handler keeps all others waiting while it awaits. */
   get exclusive(): boolean {
-    return (this.#cell.definition.options.concurrency ?? 1) === 1
+    return (this.cell.definition.options.concurrency ?? 1) === 1
   }
 
   start(): void {
-    const { address, key } = this.#cell
-    const me = new HandlerMe(this.#cell, this, undefined)
+    const me = new HandlerMe(this.cell, this, undefined)
     let begun: unknown
     try {
-      this.state = this.#handlers.state?.({ address, key })
+      this.state = this.initial()
       this.#current = me
-      begun = this.#handlers.started?.(me as never)
+      begun = this.handlers.started?.(me as never)
     } catch (error) {
       this.#current = undefined
       me.abandon('actor-failed')
-      this.#cell.fail(undefined, error)
+      this.cell.fail(undefined, error)
       return this.#onSettled?.()
     }
     this.#current = undefined
@@ -78,25 +77,31 @@ export class Handlers implements Behaviour {
       (error: unknown) => {
         if (this.#running.delete(me)) {
           me.abandon('actor-failed')
-          this.#cell.fail(undefined, error)
+          this.cell.fail(undefined, error)
         }
         this.#settled()
       },
     )
   }
 
+  /** The state to start from. */
+  protected initial(): unknown {
+    const { address, key } = this.cell
+    return this.handlers.state?.({ address, key })
+  }
+
   #started(me: HandlerMe): void {
     const stopAfter = me.stopAfter
-    this.#commit(me, () => this.#cell.began())
-    if (stopAfter) void this.#cell.stop({ kind: 'stopped' })
+    this.#commit(me, () => this.cell.began())
+    if (stopAfter) void this.cell.stop({ kind: 'stopped' })
   }
 
   takes(type: string): 'now' | 'never' {
-    return this.#cell.definition.protocol.specs[type] === undefined ? 'never' : 'now'
+    return this.cell.definition.protocol.specs[type] === undefined ? 'never' : 'now'
   }
 
   handle(envelope: Envelope): void {
-    const cell = this.#cell
+    const cell = this.cell
     const spec = cell.definition.protocol.specs[envelope.type] as Spec
     // One for each message, since a handler may leave a callback behind that still holds it.
     const me = new HandlerMe(cell, this, envelope)
@@ -111,15 +116,15 @@ export class Handlers implements Behaviour {
     let answer: unknown
     try {
       this.#current = me
-      answer = (this.#handlers.on[envelope.type] as unknown as Handler)(message, me)
+      answer = (this.handlers.on[envelope.type] as unknown as Handler)(message, me)
     } catch (error) {
       this.#current = undefined
-      this.#failed(me, envelope, error)
+      this.failed(me, envelope, error)
       return this.#onSettled?.()
     }
     this.#current = undefined
-    if (spec.kind === 'stream') this.#await(me, envelope, spec, this.#flow(envelope, spec.chunk, answer))
-    else if (isPromiseLike(answer)) this.#await(me, envelope, spec, answer)
+    if (spec.kind === 'stream') this.attend(me, envelope, spec, this.flow(envelope, spec.chunk, answer))
+    else if (isPromiseLike(answer)) this.attend(me, envelope, spec, answer)
     else {
       this.#finished(me, envelope, spec, answer)
       this.#onSettled?.()
@@ -132,7 +137,7 @@ export class Handlers implements Behaviour {
     if (this.#quitting !== undefined) this.#callOff(me, this.#quitting)
   }
 
-  #await(me: HandlerMe, envelope: Envelope, spec: Spec, answer: PromiseLike<unknown>): void {
+  protected attend(me: HandlerMe, envelope: Envelope, spec: Spec, answer: PromiseLike<unknown>): void {
     this.#run(me)
     // One that is no longer in the set was left behind by a restart or a stop: its outcome is nobody's.
     answer.then(
@@ -143,14 +148,14 @@ export class Handlers implements Behaviour {
       },
       (error: unknown) => {
         if (!this.#running.delete(me)) return
-        this.#failed(me, envelope, error)
+        this.failed(me, envelope, error)
         this.#settled()
       },
     )
   }
 
-  async #flow(envelope: Envelope, schema: Parameters<typeof check>[0], source: unknown): Promise<void> {
-    const { parts } = this.#cell
+  protected async flow(envelope: Envelope, schema: Parameters<typeof check>[0], source: unknown): Promise<void> {
+    const { parts } = this.cell
     const channel = parts.replies.get(envelope.correlation)?.channel
     if (channel === undefined) return
     const what = `a chunk of ${envelope.type}`
@@ -158,43 +163,47 @@ export class Handlers implements Behaviour {
   }
 
   #finished(me: HandlerMe, envelope: Envelope, spec: Spec, value: unknown): void {
-    const { parts } = this.#cell
+    const { parts } = this.cell
     let reply: unknown
-    if (spec.kind === 'request') {
-      try {
-        if (parts.checked) check(spec.reply, value, `the reply to ${envelope.type}`)
-        reply = isolate(value)
-      } catch (error) {
-        return this.#failed(me, envelope, error)
-      }
+    try {
+      reply = this.replyOf(envelope, spec, value)
+    } catch (error) {
+      return this.failed(me, envelope, error)
     }
     parts.endings.handled(envelope)
     const stopAfter = me.stopAfter
     const answer = envelope.correlation
     if (answer === 0 && !me.hasSent) me.finish()
     else this.#commit(me, () => answer !== 0 && parts.replies.reply(answer, reply))
-    if (stopAfter) void this.#cell.stop({ kind: 'stopped' })
+    if (stopAfter) void this.cell.stop({ kind: 'stopped' })
+  }
+
+  /** The reply as its asker gets it. Throws when it is not as the protocol says, or cannot be packed. */
+  protected replyOf(envelope: Envelope, spec: Spec, value: unknown): unknown {
+    if (spec.kind !== 'request') return undefined
+    if (this.cell.parts.checked) check(spec.reply, value, `the reply to ${envelope.type}`)
+    return isolate(value)
   }
 
   /** What the handler sent leaves, then the rest of its end comes. */
   #commit(me: HandlerMe, then: () => unknown): void {
     const outbox = me.finish()
     if (outbox === undefined) then()
-    else this.#cell.release(outbox, then)
+    else this.cell.release(outbox, then)
   }
 
-  #failed(me: HandlerMe, envelope: Envelope, error: unknown): void {
+  protected failed(me: HandlerMe, envelope: Envelope, error: unknown): void {
     const reason = me.cancelReason
     me.abandon('actor-failed')
     // Who was called off and says so has not failed.
-    if (reason === undefined || !isCancellation(error)) return this.#cell.fail(envelope, error)
-    if (isOpen(envelope)) this.#cell.parts.endings.cancelled(envelope, reason)
+    if (reason === undefined || !isCancellation(error)) return this.cell.fail(envelope, error)
+    if (isOpen(envelope)) this.cell.parts.endings.cancelled(envelope, reason)
   }
 
   #settled(): void {
     this.#onSettled?.()
-    this.#cell.wake()
-    this.#cell.parts.dispatcher.poke()
+    this.cell.wake()
+    this.cell.parts.dispatcher.poke()
   }
 
   work(): boolean {
@@ -243,7 +252,7 @@ export class Handlers implements Behaviour {
   /** A stream that breaks off says so, and its producer need not wait for its reader any more. */
   #interrupt(envelope: Envelope | undefined, why: string, cause?: unknown): void {
     if (envelope === undefined) return
-    const { replies } = this.#cell.parts
+    const { replies } = this.cell.parts
     if (replies.get(envelope.correlation)?.channel !== undefined) replies.fail(envelope.correlation, interrupted(envelope, why, cause))
   }
 
@@ -254,16 +263,16 @@ export class Handlers implements Behaviour {
       me.abandon(why === 'failed' ? 'actor-failed' : 'actor-stopped')
       const envelope = me.handling
       this.#interrupt(envelope, why === 'failed' ? 'the actor restarts' : 'the actor stopped', error)
-      if (envelope !== undefined && isOpen(envelope)) this.#cell.parts.endings.dead(envelope, why, error)
+      if (envelope !== undefined && isOpen(envelope)) this.cell.parts.endings.dead(envelope, why, error)
     }
-    const me = new HandlerMe(this.#cell, this, undefined)
+    const me = new HandlerMe(this.cell, this, undefined)
     try {
-      this.#handlers.stopped?.(me as never)
+      this.handlers.stopped?.(me as never)
     } catch (failure) {
-      this.#cell.parts.log(this.#cell.address, ['stopped() failed:', failure])
+      this.cell.parts.log(this.cell.address, ['stopped() failed:', failure])
     }
     const outbox = me.finish()
-    if (outbox !== undefined) this.#cell.release(outbox, () => {})
+    if (outbox !== undefined) this.cell.release(outbox, () => {})
   }
 }
 

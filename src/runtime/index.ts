@@ -6,9 +6,10 @@
  * Hold    mailbox.ts, dispatcher.ts
  * Act     cell.ts, behaviour.ts, handlers.ts, handler-me.ts, me.ts, charted.ts, chart-children.ts, chart-timers.ts, xstate.ts, machine-effects.ts, effect-run.ts,
  *         effects.ts, inference.ts, supervision.ts, ask-cycle.ts
- * Commit  outbox.ts, endings.ts, isolate.ts
+ * Commit  outbox.ts, endings.ts, isolate.ts; for durable actors durable-handlers.ts, durable-me.ts, durable-run.ts, replay.ts, ledger.ts, journal.ts,
+ *         fingerprint.ts, store/store.ts, store/memory.ts, store/lmdb.ts, store/lock.ts, store/mark.ts
  * Answer  replies.ts, streams.ts, observable.ts, heed.ts
- * Ground  troupe.ts, parts.ts, limits.ts, inspection.ts, signals.ts
+ * Ground  troupe.ts, parts.ts, limits.ts, inspection.ts, signals.ts, watches.ts
  */
 export { protocol, event, request, stream } from './protocol.js'
 export type { Protocol, Specs, Schema, Message, EventKey, RequestKey, StreamKey, MessageOf, ReplyOf, ChunkOf, EventsOf, EventSpec, RequestSpec, StreamSpec, NoBody } from './protocol.js'
@@ -30,8 +31,10 @@ export type { Kernels, Inference, InferOptions, Urgency } from './effects.js'
 export type { SupervisionPolicy, Directive, Strategy } from './supervision.js'
 export type { Fact, Inspector, Story, Why } from './inspection.js'
 export { createTroupe } from './troupe.js'
-export type { Troupe, TroupeOptions, SpawnOptions, StopOptions } from './troupe.js'
+export type { Resumed, Troupe, TroupeOptions, SpawnOptions, StopOptions } from './troupe.js'
 export { TroupeError } from '../ground/errors.js'
 export type { ErrorCode, ErrorData, ErrorDetails } from '../ground/errors.js'
 export type { Clock, Timer } from '../ground/clock.js'
 export type { Duration } from '../ground/duration.js'
+export { memory } from './store/memory.js'
+export type { Store, OpenStore, Change, Entry, Key } from './store/store.js'

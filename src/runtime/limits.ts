@@ -66,11 +66,17 @@ export const VERDICTS_MAX = 1_000
 /** Events from within that wait for one chart; a child that sends more is stopped, with `Overloaded`. */
 export const WITHIN_MAX = 10_000
 
+/** How often a durable actor tries a failing envelope again before it is set aside. */
+export const DURABLE_RETRIES = 3
+
+/** Entries of one segment of the journal's log; a segment leaves as a whole. */
+export const LOG_SEGMENT = 4_096
+
+/** How long a durable actor waits before it tries a store again that could not be written. */
+export const STORE_RETRY_MS = 1_000
+
 /** How long `troupe.stop()` lets work finish before it cancels the rest. */
 export const DRAIN_MS = 5_000
 
 /** Characters of an address. */
 export const ADDRESS_LENGTH_MAX = 512
-
-/** Entries of one segment of the journal's log; a segment leaves as a whole. */
-export const LOG_SEGMENT = 4_096

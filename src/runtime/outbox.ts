@@ -11,6 +11,10 @@ export class Outbox {
   readonly #envelopes: Envelope[] = []
   #bytes = 0
 
+  get envelopes(): readonly Envelope[] {
+    return this.#envelopes
+  }
+
   get empty(): boolean {
     return this.#envelopes.length === 0
   }
@@ -48,7 +52,8 @@ export class Outbox {
           // Only its own next turn could make room for what an actor tells itself, and that turn waits for this outbox.
           const waits = cell === sender ? undefined : cell.awaitRoom(envelope, resume)
           if (waits !== undefined) {
-            expiry ??= clock.timer(sender.definition.options.sendTimeoutMs ?? SEND_TIMEOUT_MS, () => {
+            // What is in the log of a durable receiver is accepted already; there is no giving it up.
+            if (envelope.entry === 0) expiry ??= clock.timer(sender.definition.options.sendTimeoutMs ?? SEND_TIMEOUT_MS, () => {
               cell.leave(waits)
               for (const rest of envelopes.slice(at)) endings.dead(rest, 'send-timeout')
               at = envelopes.length

@@ -5,6 +5,7 @@ import type { Endings } from './endings.js'
 import type { Inspection } from './inspection.js'
 import type { Dispatcher } from './dispatcher.js'
 import type { Definition } from './definition.js'
+import type { Journal } from './journal.js'
 import type { Interceptors } from './interceptors.js'
 import type { Post } from './post.js'
 import type { Protocol, Specs } from './protocol.js'
@@ -22,6 +23,8 @@ export interface Parts {
   readonly replies: Replies
   readonly router: Router
   readonly topics: Topics
+  /** Where durable actors keep what they accept and commit, in a troupe that has a store. */
+  readonly journal: Journal | undefined
   readonly post: Post
   readonly interceptors: Interceptors
   /** Whether schemas are checked on sends inside this process too. */

@@ -2,6 +2,7 @@
 import { TroupeError } from '../ground/errors.js'
 import type { Cell } from './cell.js'
 import type { Definition } from './definition.js'
+import { fingerprint } from './fingerprint.js'
 import type { Message } from './protocol.js'
 
 /**
@@ -63,20 +64,11 @@ function rendezvous(key: string, members: readonly Cell[]): Cell {
   let best = members[0] as Cell
   let most = -1
   for (const member of members) {
-    const weight = fnv1a(`${member.address} ${key}`)
+    const weight = fingerprint(`${member.address} ${key}`)
     if (weight > most) {
       best = member
       most = weight
     }
   }
   return best
-}
-
-/** FNV-1a, 32 bits (Fowler, Noll, Vo), with murmur3's finaliser, since FNV alone spreads similar keys badly. */
-function fnv1a(text: string): number {
-  let hash = 0x811c9dc5
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return (hash ^ (hash >>> 16)) >>> 0
 }

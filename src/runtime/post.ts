@@ -22,6 +22,10 @@ export interface Sender {
   readonly asker: Asker | undefined
   /** Throws `AskCycle` when asking this cell could never end. */
   readonly mayAsk?: (cell: Cell, type: string) => void
+  /** Keeps an ask before it is sent; nothing when it need not be kept. */
+  readonly keepAsk?: (cell: Cell, envelope: Envelope) => Promise<void> | undefined
+  /** The id of an ask that a former life has sent already: it is only waited for. */
+  readonly asked?: number | undefined
 }
 const OUTSIDER: Sender = { address: OUTSIDE, cause: undefined, asker: undefined }
 
@@ -40,12 +44,14 @@ type Receiver = Pick<Cell, 'address' | 'definition'>
 
 export class Post {
   readonly #parts: Omit<Parts, 'post'>
-  #ids = 0
+  #ids: number
   /** Set once the troupe stops: nobody outside may start work any more. */
   closed = false
 
   constructor(parts: Omit<Parts, 'post'>) {
     this.#parts = parts
+    // Ids never come again: each opening of a store starts a range of its own.
+    this.#ids = (parts.journal?.epoch ?? 0) * 2 ** 32
   }
 
   /** Makes the envelope of a message for a cell; throws what makes it impossible, with nothing sent. */
@@ -58,7 +64,7 @@ export class Post {
   #envelope(to: Address, message: Message, asks: boolean, { address, cause }: Sender, priority: PriorityName, deadline: number): Envelope {
     const body = pack(message)
     const id = ++this.#ids
-    const envelope = new Envelope(id, to, address, message.type, body, asks ? id : 0, cause === undefined ? 0 : cause.id, deadline, PRIORITY[priority], cause === undefined ? id : cause.trace, id, 0)
+    const envelope = new Envelope(id, to, address, message.type, body, asks ? id : 0, cause === undefined ? 0 : cause.id, deadline, PRIORITY[priority], cause === undefined ? id : cause.trace, cause === undefined ? 0 : cause.entry, 0)
     this.#parts.inspection.sent(envelope)
     return envelope
   }
@@ -87,7 +93,7 @@ export class Post {
       return refusal(error)
     }
     const admission = cell.accept(envelope)
-    if (admission === 'accepted') return this.#parts.dispatcher.breath ?? ACCEPTED
+    if (admission === 'accepted') return envelope.kept ?? this.#parts.dispatcher.breath ?? ACCEPTED
     if (admission === 'full') return this.#awaitRoom(cell, envelope, options?.signal)
     return refusal(admission)
   }
@@ -103,7 +109,7 @@ export class Post {
       let release: (() => void) | undefined
       const waiter = cell.awaitRoom(envelope, (admitted) => {
         release?.()
-        if (admitted) resolve()
+        if (admitted) resolve(envelope.kept)
         else reject(endings.dead(envelope, 'stopped'))
       })
       if (waiter === undefined) reject(endings.dead(envelope, 'overloaded'))
@@ -256,7 +262,7 @@ export class Post {
     const own = sender.cause?.deadline ?? 0
     // A stream may run for long: what counts is how long its reader waits for each chunk.
     const until = Math.min(own === 0 ? Infinity : own, channel === undefined ? clock.now() + patience(options) : Infinity)
-    const envelope = this.stamp(cell, message, kind, sender, options.priority, until === Infinity ? 0 : until)
+    const envelope = sender.asked === undefined ? this.stamp(cell, message, kind, sender, options.priority, until === Infinity ? 0 : until) : this.#again(cell, message, sender.asked, sender)
     if (until <= clock.now()) {
       endings.dead(envelope, 'expired')
       reject(late(envelope))
@@ -270,10 +276,25 @@ export class Post {
       throw error
     }
     if (options.signal !== undefined && !this.#heed(ask, options.signal)) return ask
-    const admission = cell.accept(envelope)
-    // A refusal has told the asker already: every ending does.
-    if (admission === 'full') this.#waitInLine(ask, cell)
+    if (sender.asked !== undefined) return ask
+    const kept = sender.keepAsk?.(cell, envelope)
+    if (kept === undefined) this.#admit(ask, cell)
+    else
+      kept.then(
+        () => this.#admit(ask, cell),
+        (error: unknown) => endings.dead(envelope, 'refused', error),
+      )
     return ask
+  }
+
+  #admit(ask: OpenAsk, cell: Cell): void {
+    // A refusal has told the asker already: every ending does.
+    if (cell.accept(ask.envelope) === 'full') this.#waitInLine(ask, cell)
+  }
+
+  /** The envelope of an ask that was sent before: only its id and its way back count. */
+  #again(cell: Cell, message: Message, id: number, { address }: Sender): Envelope {
+    return new Envelope(id, cell.address, address, message.type, pack(message), id, 0, 0, PRIORITY.normal, id, id, 0)
   }
 
   /** The ask waits for room; whatever settles it earlier takes it out of the line. */

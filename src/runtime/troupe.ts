@@ -3,7 +3,7 @@ import { inspect } from 'node:util'
 import { realClock, type Clock } from '../ground/clock.js'
 import { milliseconds, type Duration } from '../ground/duration.js'
 import { TroupeError } from '../ground/errors.js'
-import { checkAddress, type Address } from './address.js'
+import { checkAddress, kindOf, type Address } from './address.js'
 import { Cell } from './cell.js'
 import { DeadLetters } from './dead-letters.js'
 import type { Definition } from './definition.js'
@@ -14,6 +14,7 @@ import { heed } from './heed.js'
 import { Inspection, type Inspector, type Why } from './inspection.js'
 import { Interceptors, type Interceptor } from './interceptors.js'
 import { Keyed, type KeyedOptions } from './keyed.js'
+import { Journal } from './journal.js'
 import { DRAIN_MS } from './limits.js'
 import type { Parts } from './parts.js'
 import { Pool, type PoolOptions } from './pool.js'
@@ -22,6 +23,7 @@ import type { Message, Protocol, Specs } from './protocol.js'
 import { Ref, type ActorEnding, type RefPort } from './ref.js'
 import { Replies } from './replies.js'
 import { Router } from './router.js'
+import type { OpenStore } from './store/store.js'
 import { stopOnSignals } from './signals.js'
 import type { SupervisionPolicy } from './supervision.js'
 import { Topics } from './topics.js'
@@ -31,6 +33,8 @@ export interface TroupeOptions {
   readonly clock?: Clock
   /** Whether schemas are checked on sends inside this process too, or at its boundaries only. Default `always`, and `boundary` under `NODE_ENV=production`. */
   readonly check?: 'always' | 'boundary'
+  /** Where durable actors keep what they accept and commit: `lmdb('./data')` from `troupe/lmdb`, or `memory()`. */
+  readonly store?: OpenStore
   /** See every message on its way out and in, in this order. */
   readonly interceptors?: readonly Interceptor[]
   /** The kernels that `infer` reaches. The caller stops them; without, a default host starts on first need and stops with the troupe. */
@@ -47,6 +51,13 @@ export interface SpawnOptions {
   readonly input?: unknown
 }
 
+/** A durable actor that goes on where the last process ended. */
+export interface Resumed {
+  readonly address: Address
+  /** Messages that it had accepted and not dealt with. */
+  readonly messages: number
+}
+
 export interface StopOptions {
   /** How long work may take to finish before it is cancelled. Default 5 s. */
   readonly within?: Duration
@@ -60,12 +71,13 @@ export class Troupe {
   readonly #port: RefPort
   readonly #host: Kernels | undefined
   readonly #keyed: Keyed[] = []
+  readonly #resumed: Resumed[] = []
   #ownHost: Promise<OwnedHost> | undefined
   #stopped: Promise<void> | undefined
   #unhookSignals: (() => void) | undefined
 
   /** @internal use createTroupe */
-  constructor(options: TroupeOptions) {
+  constructor(options: TroupeOptions, journal?: Journal) {
     const clock = options.clock ?? realClock
     const inspection = new Inspection()
     const replies = new Replies(clock)
@@ -78,12 +90,14 @@ export class Troupe {
       endings: new Endings(inspection, this.deadLetters, replies),
       router: new Router(),
       topics: new Topics(),
+      journal,
       interceptors: new Interceptors(options.interceptors ?? []),
       checked: (options.check ?? (process.env['NODE_ENV'] === 'production' ? 'boundary' : 'always')) === 'always',
       ref: <S extends Specs>(protocol: Protocol<S>, address: Address) => this.ref(protocol, address),
       log: options.log ?? toStderr,
       kernels: (definition: Definition) => this.#kernels(definition),
     }
+    parts.endings.onDealt = (envelope) => void parts.router.awake(envelope.to)?.ledger?.deal(envelope).catch((error: unknown) => parts.log(envelope.to, ['could not set an envelope aside:', error]))
     replies.onRest = () => parts.dispatcher.poke()
     const post = new Post(parts)
     this.#parts = { ...parts, post }
@@ -112,6 +126,7 @@ export class Troupe {
     const keyed = new Keyed(definition, options, this.#parts)
     this.#parts.router.addKeyed(kind, keyed)
     this.#keyed.push(keyed)
+    this.#resume(kind)
     return (key) => this.ref(definition.protocol, checkAddress(`${kind}/${key}`))
   }
 
@@ -123,6 +138,20 @@ export class Troupe {
     const members = Array.from({ length: options.size }, (_, i) => this.#start(`${address}>${i + 1}`, definition as unknown as Definition, options))
     this.#parts.router.addPool(address, new Pool(definition, members, options.route ?? 'round-robin'))
     return this.ref(definition.protocol, address)
+  }
+
+  /** Durable actors that a former process left with work to do, each resumed when its definition was registered. */
+  get resumed(): readonly Resumed[] {
+    return this.#resumed
+  }
+
+  /** Wakes the actors of a keyed kind that were at work when the last process ended. */
+  #resume(kind: string): void {
+    for (const [address, entries] of this.#parts.journal?.waiting ?? []) {
+      if (kindOf(address) !== kind || address === kind) continue
+      this.#resumed.push({ address, messages: entries.filter(({ of }) => of === 0).length })
+      this.#parts.router.cell(address)
+    }
   }
 
   /** A ref to an address, whether an actor is there yet or not. */
@@ -173,6 +202,7 @@ export class Troupe {
     // The last started first; at once, so that those who do not heed their signal are waited for together.
     await Promise.all(roots.toReversed().map((cell) => cell.stop({ kind: 'stopped' }, 'shutting-down')))
     dispatcher.onIdle(undefined)
+    await this.#parts.journal?.close()
     await (await this.#ownHost?.catch(() => undefined))?.stop()
     this.#unhookSignals?.()
   }
@@ -200,6 +230,8 @@ export class Troupe {
   }
 
   #start(address: Address, definition: Definition, options: SpawnOptions): Cell {
+    const left = this.#parts.journal?.waiting.get(address)
+    if (left !== undefined) this.#resumed.push({ address, messages: left.filter(({ of }) => of === 0).length })
     const cell = new Cell(address, definition, this.#parts, options)
     this.#parts.router.add(cell)
     cell.start()
@@ -229,7 +261,7 @@ export class Troupe {
         reject(new TroupeError('Cancelled', `nobody watches ${address} any more`, 'the signal given to watch has fired', { reason: 'caller' }))
       }
       let release: (() => void) | undefined
-      const unwatch = cell.watch((ending) => {
+      const unwatch = cell.watches.add((ending) => {
         release?.()
         resolve(ending)
       })
@@ -263,4 +295,13 @@ const ANYTHING: Protocol = { specs: {} }
 const toStderr = (address: Address, words: readonly unknown[]): void => void process.stderr.write(`[${address}] ${words.map((word) => (typeof word === 'string' ? word : inspect(word))).join(' ')}\n`)
 
 /** Starts an empty troupe. */
-export const createTroupe = (options: TroupeOptions = {}): Promise<Troupe> => Promise.resolve(new Troupe(options))
+export async function createTroupe(options: TroupeOptions = {}): Promise<Troupe> {
+  if (options.store === undefined) return new Troupe(options)
+  const store = await options.store()
+  try {
+    return new Troupe(options, await Journal.open(store, options.clock ?? realClock))
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}

@@ -214,13 +214,22 @@ interface NodeView {
   readonly always?: readonly unknown[]
 }
 
+const charts = new WeakMap<AnyStateMachine, Chart>()
+
 /** A machine made ready to run under a cell; one for all cells of its definition. */
 export class Chart {
   readonly #machine: AnyStateMachine
   readonly #takes = new Map<object, Map<string, NodeVerdict>>()
   readonly #anywhere = new Map<string, boolean>()
 
-  constructor(machine: AnyStateMachine) {
+  /** The chart of a machine: one for all its actors. */
+  static of(machine: AnyStateMachine): Chart {
+    let chart = charts.get(machine)
+    if (chart === undefined) charts.set(machine, (chart = new Chart(machine)))
+    return chart
+  }
+
+  private constructor(machine: AnyStateMachine) {
     this.#machine = machine.provide({})
     const options = this.#machine.options
     // Infinity is XState's default, and a loop in a chart would then hold the process for ever.

@@ -165,7 +165,10 @@ export function postponed(files: readonly SourceFile[]): string[] {
 export function map(index: SourceFile, paths: readonly string[]): string[] {
   const folder = dirname(index.path)
   const inside = paths.filter((path) => path.startsWith(`${folder}/`) && path !== index.path).map((path) => path.slice(folder.length + 1))
-  const exported = importsOf(index).map(({ specifier }) => normalize(specifier).replace(/\.js$/, '.ts'))
+  const exported = importsOf(index)
+    .map(({ specifier }) => normalize(specifier).replace(/\.js$/, '.ts'))
+    // What it exports from the ground is another floor's.
+    .filter((path) => !path.startsWith('..'))
   const comments = index.text.split('\n').flatMap((line) => /(?:\/\/|\/?\*+)(.*)$/.exec(line)?.[1]?.trim() ?? [])
   const named = [...exported, ...comments.flatMap((line) => namesIn(line))]
   const onMap = new Set(named.map((name) => (name.endsWith('.ts') ? name : `${name}.ts`)))

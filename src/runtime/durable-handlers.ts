@@ -1,0 +1,76 @@
+/**
+ * Plain handlers whose steps survive.
+ * Invariant: what a handler changed, sent and answered is seen by nobody before its step is in the store.
+ */
+import type { Cell } from './cell.js'
+import type { AnyHandlers } from './definition.js'
+import { DurableMe } from './durable-me.js'
+import type { Envelope } from './envelope.js'
+import type { HandlerMe } from './handler-me.js'
+import { Handlers, type Handler } from './handlers.js'
+import { replyEntry, type Ledger } from './ledger.js'
+import { STORE_RETRY_MS } from './limits.js'
+import type { Message, Spec } from './protocol.js'
+import { isStoreFailure } from './store/store.js'
+
+export class DurableHandlers extends Handlers {
+  readonly #ledger: Ledger
+
+  constructor(cell: Cell, handlers: AnyHandlers, ledger: Ledger) {
+    super(cell, handlers)
+    this.#ledger = ledger
+  }
+
+  override start(): void {
+    this.cell.recover(this.#ledger.recover())
+    super.start()
+  }
+
+  protected override initial(): unknown {
+    return this.#ledger.isNew ? super.initial() : this.#ledger.state
+  }
+
+  override handle(envelope: Envelope): void {
+    const spec = this.cell.definition.protocol.specs[envelope.type] as Spec
+    const me = new DurableMe(this.cell, this, this.#ledger, envelope)
+    this.attend(me, envelope, spec, this.#run(me, envelope, spec))
+  }
+
+  async #run(me: DurableMe, envelope: Envelope, spec: Spec): Promise<unknown> {
+    await envelope.kept
+    let message: Message
+    try {
+      message = this.cell.open(envelope)
+    } catch (error) {
+      this.cell.parts.endings.dead(envelope, 'refused', error)
+      return undefined
+    }
+    const answer = (this.handlers.on[envelope.type] as unknown as Handler)(message, me)
+    const value = spec.kind === 'stream' ? await this.flow(envelope, spec.chunk, answer) : await answer
+    me.run.ended()
+    await this.#commit(me, envelope, this.replyOf(envelope, spec, value))
+    return value
+  }
+
+  /** The state, what was sent to durable actors, the reply to one, and the envelope: one batch. */
+  async #commit(me: DurableMe, envelope: Envelope, reply: unknown): Promise<void> {
+    const { router, clock } = this.cell.parts
+    const { durable, entries } = me.run.lastSent(me.unsent?.envelopes ?? [])
+    const asker = envelope.correlation === 0 ? undefined : router.awake(envelope.from)?.ledger
+    const outcome = { ok: true, value: reply } as const
+    const now = clock.now()
+    const answer = asker === undefined ? [] : [replyEntry(envelope.from, envelope.sequence, envelope.correlation, outcome, now)]
+    const numbers = await this.#ledger.commit(this.state, envelope, me.run.taken, [...entries, ...answer])
+    for (const [i, sent] of durable.entries()) router.cell(sent.to)?.ledger?.arrived(sent, numbers[i] as number, now)
+    asker?.replied(envelope.sequence, envelope.correlation, outcome, now)
+  }
+
+  protected override failed(me: HandlerMe, envelope: Envelope, error: unknown): void {
+    // What the handler changed in memory never was.
+    this.state = this.#ledger.isNew ? super.initial() : this.#ledger.state
+    if (!isStoreFailure(error)) return super.failed(me, envelope, error)
+    // Nobody's fault but the disk's: the envelope keeps its place until there is room.
+    me.abandon('actor-failed')
+    this.cell.pauseFor(STORE_RETRY_MS, envelope)
+  }
+}

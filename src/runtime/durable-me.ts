@@ -1,0 +1,67 @@
+/** What a durable handler holds: the same as any, with each effect recorded before its result is seen. */
+import type { Cell } from './cell.js'
+import { DurableRun } from './durable-run.js'
+import type { Envelope } from './envelope.js'
+import { HandlerMe, type HandlerHost } from './handler-me.js'
+import type { Ledger } from './ledger.js'
+import type { Outbox } from './outbox.js'
+import type { Message } from './protocol.js'
+import type { AskOptions, Ref } from './ref.js'
+
+export class DurableMe extends HandlerMe {
+  readonly run: DurableRun
+  readonly #durableCell: Cell
+  /** Where a wait for an event stands among the effects: there is one at a time. */
+  #waitAt = 0
+
+  constructor(cell: Cell, host: HandlerHost, ledger: Ledger, envelope: Envelope) {
+    super(cell, host, envelope)
+    this.#durableCell = cell
+    this.run = new DurableRun(cell, ledger, envelope)
+  }
+
+  override get clock(): { now(): number } {
+    return this.run
+  }
+
+  override random(): number {
+    return this.run.random()
+  }
+
+  protected override send(envelopes: readonly Envelope[]): void {
+    super.send(envelopes.filter(() => !this.run.hasLeft()))
+  }
+
+  protected override effect<T>(kind: string, detail: string, input: unknown, run: (at: number) => Promise<T>): Promise<T> {
+    return this.run.effect(`${kind} ${detail}`, input, (at) => {
+      if (kind === 'waitFor') this.#waitAt = at
+      return this.afterSegment(() => run(at))
+    })
+  }
+
+  protected override async leave(outbox: Outbox): Promise<void> {
+    await this.run.keepSent(outbox.envelopes)
+    return super.leave(outbox)
+  }
+
+  protected override askNow(to: Ref, message: Message, options: AskOptions | undefined, at: number): Promise<unknown> {
+    const { address, cause } = this
+    return this.#durableCell.parts.post.ask(to, message, options, {
+      address,
+      cause,
+      asker: this,
+      mayAsk: (cell, type) => this.mayAsk(cell, type),
+      asked: this.run.askedAt(at),
+      keepAsk: (cell, envelope) => (cell.ledger === undefined ? undefined : this.run.keepAsk(at, `ask ${to.address}`, message, envelope)),
+    })
+  }
+
+  protected override async sleepNow(ms: number, at: number): Promise<void> {
+    const due = await this.run.dueAt(at, ms)
+    await super.sleepNow(Math.max(0, due - this.#durableCell.parts.clock.now()), at)
+  }
+
+  protected override tookAside(envelope: Envelope): void {
+    this.run.took(this.#waitAt, envelope)
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * One durable handler at work: each effect is recorded before the handler sees its result, and what it sends is
+ * recorded with its place, so that the handler can run again after a crash and repeat nothing.
+ */
+import type { Cell } from './cell.js'
+import { pack } from './codec.js'
+import type { Envelope } from './envelope.js'
+import { fingerprint } from './fingerprint.js'
+import type { NewEntry } from './journal.js'
+import { mailEntry, type Former, type Ledger } from './ledger.js'
+import { Replay } from './replay.js'
+
+export class DurableRun {
+  readonly #cell: Cell
+  readonly #ledger: Ledger
+  readonly #envelope: Envelope
+  readonly #former: Former
+  readonly #replay: Replay
+  /** The asks to durable actors, by place: their replies come into the log by themselves. */
+  readonly #asked: Map<number, number>
+  #sent = 0
+  #draws = 0
+  /** Mail entries that this handler took past the mailbox, by the effect that took them. */
+  readonly #tookAt = new Map<number, number>()
+
+  constructor(cell: Cell, ledger: Ledger, envelope: Envelope) {
+    this.#cell = cell
+    this.#ledger = ledger
+    this.#envelope = envelope
+    this.#former = ledger.former(envelope)
+    this.#asked = new Map(this.#former.asked)
+    const { clock } = cell.parts
+    this.#replay = new Replay(this.#former.records, envelope.began, {
+      record: (result) => this.#record(result),
+      settled: () => new Promise((resolve) => clock.nextTurn(resolve)),
+      now: () => clock.now(),
+    })
+  }
+
+  /** The time that the handler sees. */
+  now(): number {
+    return this.#replay.now
+  }
+
+  /** The same numbers each time the handler runs. */
+  random(): number {
+    return fingerprint(`${this.#envelope.id}/${this.#draws++}`) / 2 ** 32
+  }
+
+  /** Whether a message that the handler sends now has left in a former life. */
+  hasLeft(): boolean {
+    return ++this.#sent <= this.#former.sent
+  }
+
+  /** Runs an effect, or gives back what came of it before. */
+  effect<T>(name: string, input: unknown, run: (at: number) => PromiseLike<T>): Promise<T> {
+    return this.#replay.run(name, fingerprint(pack(input)).toString(36), run) as Promise<T>
+  }
+
+  /** The ask that a former life sent at this place, whose reply is still to come. */
+  askedAt(at: number): number | undefined {
+    return this.#former.asked.get(at)
+  }
+
+  /** When a sleep that began at this place ends: the same moment after a crash. */
+  async dueAt(at: number, ms: number): Promise<number> {
+    const known = this.#former.due.get(at)
+    if (known !== undefined) return known
+    const due = this.#cell.parts.clock.now() + ms
+    await this.#ledger.keep(this.#envelope.entry, { t: 'due', at, due })
+    return due
+  }
+
+  /** The wait at this place took an envelope past the mailbox. */
+  took(at: number, envelope: Envelope): void {
+    this.#tookAt.set(at, envelope.entry)
+  }
+  get taken(): readonly number[] {
+    return [...this.#tookAt.values()]
+  }
+
+  /** Keeps what the handler sent so far, before it leaves. */
+  async keepSent(envelopes: readonly Envelope[]): Promise<void> {
+    const durable = envelopes.filter(({ to }) => this.#cell.parts.router.cell(to)?.ledger !== undefined)
+    const numbers = await this.#ledger.keep(this.#envelope.entry, { t: 'sent', count: this.#sent }, durable.map(mailEntry))
+    this.#arrived(durable, numbers)
+  }
+
+  /** Keeps an ask to a durable actor along with the fact that it was sent. */
+  async keepAsk(at: number, name: string, message: unknown, ask: Envelope): Promise<void> {
+    const input = fingerprint(pack(message)).toString(36)
+    this.#asked.set(at, ask.id)
+    const numbers = await this.#ledger.keep(this.#envelope.entry, { t: 'asked', at, name, input, ask: ask.id }, [mailEntry(ask)])
+    this.#arrived([ask], numbers)
+  }
+
+  #arrived(envelopes: readonly Envelope[], numbers: readonly number[]): void {
+    for (const [i, envelope] of envelopes.entries()) this.#cell.parts.router.cell(envelope.to)?.ledger?.arrived(envelope, numbers[i] as number, this.#cell.parts.clock.now())
+  }
+
+  async #record(result: Parameters<ConstructorParameters<typeof Replay>[2]['record']>[0]): Promise<void> {
+    const asked = this.#asked.get(result.at)
+    if (asked !== undefined && this.#ledger.hasReply(this.#envelope.entry, asked)) return
+    const took = this.#tookAt.get(result.at)
+    await this.#ledger.keep(this.#envelope.entry, { t: 'result', ...result, ...(took !== undefined && { took }) })
+  }
+
+  /** The handler has ended: throws `Incompatible` when it left recorded effects uncalled. */
+  ended(): void {
+    this.#replay.ended()
+  }
+
+  /** The mail of the last part of its outbox, for the step's own commit. */
+  lastSent(envelopes: readonly Envelope[]): { readonly durable: readonly Envelope[]; readonly entries: readonly NewEntry[] } {
+    const durable = envelopes.filter(({ to }) => this.#cell.parts.router.cell(to)?.ledger !== undefined)
+    return { durable, entries: durable.map(mailEntry) }
+  }
+}

@@ -1,0 +1,255 @@
+/**
+ * What durable actors have accepted and committed, in a store.
+ * Owns: the log and its segments, the numbers of its entries, what the log held when it was opened.
+ * Does not own: what an entry means to its actor; its ledger does.
+ *
+ * Records:
+ *   ['meta']            the epoch: how often the store was opened, from which envelope ids start
+ *   ['actor', address]  an actor's last committed step
+ *   ['log', n]          an entry: mail, or a result of an effect, for one actor
+ *
+ * Invariants:
+ * J1. An entry is in the log before anybody is told of it.
+ * J2. A step's changes are one batch: its actor's record, which also says which entries it has dealt with, and the mail
+ *     that it sent to other durable actors.
+ * J3. Entries leave the log by whole segments, once every entry of the segment is dealt with: LMDB does not bear
+ *     deleting them one by one, like a queue's.
+ */
+import type { Clock } from '../ground/clock.js'
+import { TroupeError } from '../ground/errors.js'
+import type { Address } from './address.js'
+import { pack, unpack } from './codec.js'
+import { LOG_SEGMENT } from './limits.js'
+import type { Change, Store } from './store/store.js'
+
+const VERSION = 1
+
+/** One thing for one actor: mail, or what came of an effect of the handler of one mail. */
+export interface LogEntry {
+  readonly n: number
+  readonly address: Address
+  /** 0 for mail; for an effect the number of the mail whose handler it belongs to, with which it is done. */
+  readonly of: number
+  readonly body: Uint8Array
+  /** Clock time. */
+  readonly now: number
+}
+
+/** A new entry, before it has its number. */
+export type NewEntry = Omit<LogEntry, 'n' | 'now'>
+
+/** An actor's last committed step. */
+export interface ActorRecord {
+  /** Packed; what it is, is the behaviour's. */
+  readonly state: Uint8Array | undefined
+  /** All mail up to this number is dealt with, and so is this beyond it. */
+  readonly low: number
+  readonly done: readonly number[]
+}
+
+/** An actor's mail that is not dealt with, in order, each with the entries of its handler's effects. */
+type Open = Map<number, number[]>
+
+export class Journal {
+  readonly epoch: number
+  readonly #store: Store
+  readonly #clock: Clock
+  readonly #open = new Map<Address, Open>()
+  /** What a former process left for each actor; an actor takes its own when it starts. */
+  readonly #former = new Map<Address, LogEntry[]>()
+  /** How many entries of each segment are not dealt with. */
+  readonly #segments = new Map<number, number>()
+  #n: number
+
+  private constructor(store: Store, clock: Clock, epoch: number, n: number) {
+    this.#store = store
+    this.#clock = clock
+    this.epoch = epoch
+    this.#n = n
+  }
+
+  /** Reads what the last process left. Throws `StoreCorrupt` for a log that cannot be read, `Incompatible` for a later version. */
+  static async open(store: Store, clock: Clock): Promise<Journal> {
+    const value = store.get(['meta'])
+    const meta = value === undefined ? { epoch: 0, n: 0 } : read<{ epoch: number; n: number }>(value, 'the journal')
+    const journal = new Journal(store, clock, meta.epoch + 1, meta.n)
+    journal.#read()
+    await store.commit([journal.#meta(), ...journal.#emptySegments()])
+    return journal
+  }
+
+  #read(): void {
+    const records = new Map<Address, Pick<ActorRecord, 'low' | 'done'>>()
+    for (const { key, value } of this.#store.range(['log'], ['log', Infinity])) {
+      const n = key[1] as number
+      this.#n = Math.max(this.#n, n)
+      const entry = readEntry(n, value)
+      if (entry === undefined) {
+        // A damaged entry harms nobody else: it stays where it is, for whoever mends it.
+        this.#count(n, 1)
+        continue
+      }
+      let record = records.get(entry.address)
+      if (record === undefined) records.set(entry.address, (record = dealtWith(this.#store, entry.address)))
+      this.#count(n, 0)
+      const done = entry.of === 0 ? n <= record.low || record.done.includes(n) : this.#open.get(entry.address)?.has(entry.of) !== true
+      if (done) continue
+      this.#opened(n, entry)
+      const mine = this.#former.get(entry.address)
+      if (mine === undefined) this.#former.set(entry.address, [entry])
+      else mine.push(entry)
+    }
+  }
+
+  /** Whom the last process left something for. */
+  get waiting(): ReadonlyMap<Address, readonly LogEntry[]> {
+    return this.#former
+  }
+
+  /** What an actor's former life left for it; given once. */
+  take(address: Address): readonly LogEntry[] {
+    const left = this.#former.get(address) ?? []
+    this.#former.delete(address)
+    return left
+  }
+
+  /** The first mail of an actor that is not dealt with, this mail aside; mail counts from the moment that it has a number. */
+  firstOpen(address: Address, besides: readonly number[]): number | undefined {
+    for (const n of this.#open.get(address)?.keys() ?? []) if (!besides.includes(n)) return n
+    return undefined
+  }
+
+  /** An actor's last committed step. Throws `StoreCorrupt` or `Incompatible`, naming it. */
+  record(address: Address): ActorRecord | undefined {
+    const value = this.#store.get(['actor', address])
+    return value === undefined ? undefined : read<ActorRecord>(value, address)
+  }
+
+  /** Keeps entries; gives their numbers, and a promise that resolves when they are kept. */
+  append(entries: readonly NewEntry[]): { readonly numbers: readonly number[]; readonly kept: Promise<void> } {
+    const { changes, numbers } = this.#number(entries)
+    return { numbers, kept: this.#write(changes, numbers, entries) }
+  }
+
+  /**
+   * Commits a step: the actor's record, the mail it dealt with, and new entries, all or nothing.
+   * The numbers of the new entries hold once the promise resolves.
+   */
+  async commit(address: Address, record: ActorRecord, dealt: readonly number[], entries: readonly NewEntry[]): Promise<readonly number[]> {
+    const { changes, numbers } = this.#number(entries)
+    await this.#write([{ kind: 'put', key: ['actor', address], value: pack({ version: VERSION, ...record }) }, ...changes], numbers, entries)
+    for (const n of dealt) this.#dealt(address, n)
+    const empty = this.#emptySegments()
+    // Nobody waits for this: what stays for now is dealt with, and goes the next time.
+    if (empty.length > 0) this.#store.commit([this.#meta(), ...empty]).catch(() => {})
+    return numbers
+  }
+
+  async close(): Promise<void> {
+    await this.#store.close()
+  }
+
+  /** The last number is kept apart from the log, which may come to be empty. */
+  #meta(): Change {
+    return { kind: 'put', key: ['meta'], value: pack({ version: VERSION, epoch: this.epoch, n: this.#n }) }
+  }
+
+  async #write(changes: readonly Change[], numbers: readonly number[], entries: readonly NewEntry[]): Promise<void> {
+    try {
+      await this.#store.commit(changes)
+    } catch (error) {
+      for (const [i, n] of numbers.entries()) this.#forget(n, entries[i] as NewEntry)
+      throw error
+    }
+  }
+
+  #number(entries: readonly NewEntry[]): { changes: Change[]; numbers: number[] } {
+    const numbers: number[] = []
+    const changes = entries.map((entry): Change => {
+      const n = ++this.#n
+      numbers.push(n)
+      this.#opened(n, entry)
+      return { kind: 'put', key: ['log', n], value: pack([VERSION, entry.address, entry.of, entry.body, this.#clock.now()]) }
+    })
+    return { changes, numbers }
+  }
+
+  #opened(n: number, { address, of }: NewEntry): void {
+    let open = this.#open.get(address)
+    if (of === 0) {
+      if (open === undefined) this.#open.set(address, (open = new Map()))
+      open.set(n, [])
+    }
+    const effects = of === 0 ? undefined : open?.get(of)
+    effects?.push(n)
+    // An effect of mail that is dealt with already is nobody's.
+    this.#count(n, of === 0 || effects !== undefined ? 1 : 0)
+  }
+
+  /** What could not be written never was. */
+  #forget(n: number, { address, of }: NewEntry): void {
+    if (of === 0) return this.#dealt(address, n)
+    const effects = this.#open.get(address)?.get(of)
+    const at = effects?.indexOf(n) ?? -1
+    if (at < 0) return
+    effects?.splice(at, 1)
+    this.#count(n, -1)
+  }
+
+  #dealt(address: Address, n: number): void {
+    const open = this.#open.get(address)
+    const effects = open?.get(n)
+    if (open === undefined || effects === undefined) return
+    open.delete(n)
+    if (open.size === 0) this.#open.delete(address)
+    for (const each of [n, ...effects]) this.#count(each, -1)
+  }
+
+  #count(n: number, change: number): void {
+    const segment = Math.floor(n / LOG_SEGMENT)
+    this.#segments.set(segment, (this.#segments.get(segment) ?? 0) + change)
+  }
+
+  /** J3: removes the segments behind the present one in which nothing is left to do. */
+  #emptySegments(): Change[] {
+    const present = Math.floor((this.#n + 1) / LOG_SEGMENT)
+    const changes: Change[] = []
+    for (const [segment, live] of this.#segments) {
+      if (segment >= present || live > 0) continue
+      this.#segments.delete(segment)
+      for (const { key } of this.#store.range(['log', segment * LOG_SEGMENT], ['log', (segment + 1) * LOG_SEGMENT])) changes.push({ kind: 'remove', key })
+    }
+    return changes
+  }
+}
+
+function dealtWith(store: Store, address: Address): Pick<ActorRecord, 'low' | 'done'> {
+  const value = store.get(['actor', address])
+  if (value === undefined) return { low: 0, done: [] }
+  try {
+    return read<ActorRecord>(value, address)
+  } catch {
+    // The actor is told when it starts; its mail stays for the day when its record is mended.
+    return { low: 0, done: [] }
+  }
+}
+
+function readEntry(n: number, value: Uint8Array): LogEntry | undefined {
+  try {
+    const [version, address, of, body, now] = unpack(value) as [number, Address, number, Uint8Array, number]
+    return version === VERSION ? { n, address, of, body, now } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function read<T>(value: Uint8Array, whose: string): T {
+  let found: { version: number } & T
+  try {
+    found = unpack(value) as { version: number } & T
+  } catch (error) {
+    throw new TroupeError('StoreCorrupt', `the record of ${whose} is damaged`, 'restore the store from a copy; the other actors are not concerned', { address: whose }, error)
+  }
+  if (found.version === VERSION) return found
+  throw new TroupeError('Incompatible', `the record of ${whose} has version ${found.version}, this is ${VERSION}`, 'open the store with the version of Troupe that wrote it, or a later one', { address: whose })
+}

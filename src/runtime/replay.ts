@@ -1,0 +1,147 @@
+/**
+ * The effects of one handler, told apart by the order in which it calls them, so that a handler that runs again after a
+ * crash gets back what it already has.
+ *
+ * Invariants:
+ * R1. A result is recorded before the handler sees it.
+ * R2. A handler that runs again gets its results one at a time, in the order in which they were recorded: what it did
+ *     between two of them it does again in the same order.
+ * R3. An effect that has a record does not run; one that was cut off before its record runs again.
+ * R4. A call that is not the recorded one, or a record that nobody calls for, is `Incompatible`: the code has changed.
+ */
+import { TroupeError } from '../ground/errors.js'
+
+/** What came of an effect. */
+export type Outcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown }
+
+/** One recorded result. */
+export interface Recorded {
+  /** The how-manieth effect of its handler, from 0. */
+  readonly at: number
+  /** What was called, such as `ask bank/main balance` or `step pay`. */
+  readonly name: string
+  /** A hash of what it was called with. */
+  readonly input: string
+  readonly outcome: Outcome
+  /** Clock time when it was recorded. */
+  readonly now: number
+}
+
+/** What a replay needs of the world. */
+export interface ReplayPort {
+  /** Keeps a result; resolves when it survives a crash. */
+  record(result: Recorded): Promise<void>
+  /** Resolves once all that follows from what was just released has run. */
+  settled(): Promise<void>
+  now(): number
+}
+
+interface Call {
+  readonly name: string
+  readonly input: string
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Looks for the call of a record this often before it counts as never called. */
+const LOOKS = 3
+
+export class Replay {
+  readonly #records: readonly Recorded[]
+  readonly #positions: Set<number>
+  readonly #port: ReplayPort
+  readonly #calls = new Map<number, Call>()
+  /** Results of effects that ran while the records were still being given back. */
+  readonly #held: (() => void)[] = []
+  #replaying: boolean
+  #next = 0
+  /** How many records the handler has got back. */
+  #given = 0
+  #now: number
+  #failed: TroupeError | undefined
+
+  /** `records` in the order of their recording; `began` is the clock time at which the handler first ran. */
+  constructor(records: readonly Recorded[], began: number, port: ReplayPort) {
+    this.#records = records
+    this.#positions = new Set(records.map(({ at }) => at))
+    this.#port = port
+    this.#now = began
+    this.#replaying = records.length > 0
+    if (this.#replaying) queueMicrotask(() => void this.#giveBack())
+  }
+
+  /** Whether recorded results are still being given back. */
+  get replaying(): boolean {
+    return this.#replaying
+  }
+
+  /** The handler has ended: throws `Incompatible` when it left recorded effects uncalled. */
+  ended(): void {
+    if (this.#given < this.#records.length) this.#diverge('the code ends before its recorded effects')
+    if (this.#failed !== undefined) throw this.#failed
+  }
+
+  /** The time that the handler sees: that of its latest recorded result, so that it is the same when it runs again. */
+  get now(): number {
+    return this.#now
+  }
+
+  /** Runs an effect, or gives back its recorded result. */
+  run(name: string, input: string, effect: (at: number) => PromiseLike<unknown>): Promise<unknown> {
+    const at = this.#next++
+    if (this.#failed !== undefined) return Promise.reject(this.#failed)
+    if (this.#positions.has(at)) return new Promise((resolve, reject) => this.#calls.set(at, { name, input, resolve, reject }))
+    return new Promise((resolve, reject) => {
+      const settle = (outcome: Outcome): void => {
+        const keep = (): void => void this.#keep({ at, name, input, outcome, now: this.#port.now() }, resolve, reject)
+        if (this.#replaying) this.#held.push(keep)
+        else keep()
+      }
+      effect(at).then(
+        (value) => settle({ ok: true, value }),
+        (error: unknown) => settle({ ok: false, error }),
+      )
+    })
+  }
+
+  async #keep(result: Recorded, resolve: (value: unknown) => void, reject: (error: unknown) => void): Promise<void> {
+    try {
+      await this.#port.record(result)
+    } catch (error) {
+      return reject(error)
+    }
+    this.#now = result.now
+    if (result.outcome.ok) resolve(result.outcome.value)
+    else reject(result.outcome.error)
+  }
+
+  async #giveBack(): Promise<void> {
+    for (const record of this.#records) {
+      const call = await this.#callOf(record)
+      if (call === undefined) return this.#diverge(`${record.name} was recorded as effect ${record.at}, and the code no longer calls it`)
+      if (call.name !== record.name) return this.#diverge(`effect ${record.at} was ${record.name}, and is now ${call.name}`)
+      if (call.input !== record.input) return this.#diverge(`effect ${record.at}, ${record.name}, is now called with something else`)
+      this.#calls.delete(record.at)
+      this.#given++
+      this.#now = record.now
+      if (record.outcome.ok) call.resolve(record.outcome.value)
+      else call.reject(record.outcome.error)
+      await this.#port.settled()
+    }
+    this.#replaying = false
+    for (const keep of this.#held.splice(0)) keep()
+  }
+
+  async #callOf({ at }: Recorded): Promise<Call | undefined> {
+    for (let look = 0; look < LOOKS && !this.#calls.has(at); look++) await this.#port.settled()
+    return this.#calls.get(at)
+  }
+
+  #diverge(how: string): void {
+    this.#failed = new TroupeError('Incompatible', `the handler no longer matches its journal: ${how}`, 'bring back the code that began it, or give the definition a version hook for it')
+    this.#replaying = false
+    for (const call of this.#calls.values()) call.reject(this.#failed)
+    this.#calls.clear()
+    for (const keep of this.#held.splice(0)) keep()
+  }
+}

@@ -1,0 +1,107 @@
+/** The door to LMDB: durable state in one folder, for one process at a time. */
+import { createHash } from 'node:crypto'
+import { mkdir, realpath } from 'node:fs/promises'
+import type { RootDatabase } from 'lmdb'
+import { TroupeError } from '../../ground/errors.js'
+import { holdLock, type Lock } from './lock.js'
+import { checkMark } from './mark.js'
+import type { Change, Entry, Key, OpenStore, Store } from './store.js'
+
+export interface LmdbOptions {
+  /** Encrypts the files (ChaCha8, by LMDB): at least 16 bytes or characters. A store opens only with the key it was made with. */
+  readonly key?: string | Uint8Array
+  /** Waits for the disk on each commit. Default true; false survives a killed process, not a power cut. */
+  readonly sync?: boolean
+}
+
+/**
+ * Opens, or makes, a store in a folder. Throws `Unauthorized` for a wrong key, `Overloaded` when another process has it
+ * open, `Incompatible` for a folder written by a later version, `MissingDependency` without the package `lmdb`.
+ */
+export function lmdb(folder: string, options: LmdbOptions = {}): OpenStore {
+  return async () => {
+    const { open } = await load()
+    await mkdir(folder, { recursive: true })
+    const path = await realpath(folder)
+    const lock = await holdLock(path)
+    try {
+      const key = options.key === undefined ? undefined : keyOf(options.key)
+      await checkMark(path, key)
+      const database = open<Uint8Array, (string | number)[]>({
+        path,
+        encoding: 'binary',
+        keyEncoding: 'ordered-binary',
+        // A commit resolves once it is on disk, not once another one is.
+        overlappingSync: false,
+        noSync: options.sync === false,
+        ...(key !== undefined && { encryptionKey: key }),
+      })
+      return new LmdbStore(database, path, lock)
+    } catch (error) {
+      await lock.release()
+      throw error
+    }
+  }
+}
+
+async function load(): Promise<typeof import('lmdb')> {
+  try {
+    return await import('lmdb')
+  } catch (error) {
+    throw new TroupeError('MissingDependency', 'the package lmdb is not installed', 'npm install lmdb', {}, error)
+  }
+}
+
+/** LMDB takes 32 characters (a Buffer ends the process, 3.5.6), so what is given is hashed to that: 192 bits of it. */
+function keyOf(key: string | Uint8Array): string {
+  const bytes = Buffer.from(key)
+  if (bytes.length >= 16) return createHash('sha256').update(bytes).digest('base64').slice(0, 32)
+  throw new TroupeError('InvalidDefinition', `the store's key has ${bytes.length} bytes`, 'give 16 or more, from a random source')
+}
+
+const noop = (): void => {}
+/** A Buffer as the plain bytes that the promise speaks of. */
+const plain = ({ buffer, byteOffset, length }: Uint8Array): Uint8Array => new Uint8Array(buffer, byteOffset, length)
+
+class LmdbStore implements Store {
+  readonly #database: RootDatabase<Uint8Array, (string | number)[]>
+  readonly #path: string
+  readonly #lock: Lock
+
+  constructor(database: RootDatabase<Uint8Array, (string | number)[]>, path: string, lock: Lock) {
+    this.#database = database
+    this.#path = path
+    this.#lock = lock
+  }
+
+  async commit(changes: readonly Change[]): Promise<void> {
+    const database = this.#database
+    try {
+      await database.batch(() => {
+        for (const change of changes) {
+          const key = change.key as (string | number)[]
+          const written = change.kind === 'put' ? database.put(key, change.value) : database.remove(key)
+          // Each write has a promise of its own, which rejects along with the batch's.
+          written.catch(noop)
+        }
+      })
+    } catch (error) {
+      const cause = await (error as { commitError?: Promise<unknown> }).commitError?.catch((why: unknown) => why)
+      throw new TroupeError('Overloaded', `${this.#path} could not be written`, 'make room on the disk; nothing of this step was kept, and it can be tried again', { store: true, retryAfterMs: 1_000 }, cause ?? error)
+    }
+  }
+
+  get(key: Key): Uint8Array | undefined {
+    const found = this.#database.getBinary(key as (string | number)[])
+    return found === undefined ? undefined : plain(found)
+  }
+
+  *range(from: Key, to: Key): Iterable<Entry> {
+    for (const { key, value } of this.#database.getRange({ start: from as (string | number)[], end: to as (string | number)[] })) yield { key: Array.isArray(key) ? key : [key], value: plain(value) }
+  }
+
+  async close(): Promise<void> {
+    await this.#database.close()
+    await this.#lock.release()
+  }
+}
