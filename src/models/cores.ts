@@ -1,4 +1,6 @@
 /** Cores, shared by all models of a host: who may use one more now. */
+import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import type { Clock } from '../ground/clock.js'
 
 /** What a model uses at this moment. */
@@ -7,6 +9,21 @@ export interface CoreUser {
   readonly usage: { readonly threads: number; readonly rank: number }
   /** Something may be possible now that was refused before. */
   retry(): void
+}
+
+/** The cores that this process may use: what the machine offers, or the quota of its container if that is less. */
+export function coreCount(): number {
+  return Math.min(availableParallelism(), quotaOf('/sys/fs/cgroup/cpu.max'))
+}
+
+/** Microseconds of processor per period, as control groups (version 2) state it. */
+function quotaOf(path: string): number {
+  try {
+    const [quota, period] = readFileSync(path, 'utf8').trim().split(' ').map(Number)
+    return quota !== undefined && period !== undefined && quota > 0 ? Math.max(1, Math.floor(quota / period)) : Infinity
+  } catch {
+    return Infinity
+  }
 }
 
 /** Less urgent work that waits this long for a core gets one even so: overtaking is not starving. */

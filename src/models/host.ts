@@ -1,11 +1,12 @@
 /** The model host: which models run, on which threads, and how they end. The door to piscina. */
-import { availableParallelism, totalmem } from 'node:os'
+import { totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { Piscina, move } from 'piscina'
 import { realClock, type Clock } from '../ground/clock.js'
 import { TroupeError } from '../ground/errors.js'
 import { locate, locateWhole, type Dtype, type Located } from './catalog.js'
 import { fromHub, isHubId, type HubSettings } from './hub.js'
+import { Answer } from './inference.js'
 import type { InferOptions, Inference, TextPair } from './kernel.js'
 import type { ClassifyOptions, LabelScore } from './kernels/classify.js'
 import type { EmbedOptions } from './kernels/embed.js'
@@ -13,7 +14,7 @@ import type { GeneratePart, GenerateRequest, GenerateResult } from './kernels/ge
 import { PIPELINE_TASKS, type AudioInput, type ImageInput, type Speech, type TranscribeOptions, type Transcript, type WriteOptions } from './kernels/pipeline.js'
 import type { Tagged } from './kernels/tag.js'
 import { openChild } from './child.js'
-import { Cores } from './cores.js'
+import { Cores, coreCount } from './cores.js'
 import type { Placed, Progress } from './crew.js'
 import { isPackaged } from './packaged.js'
 import { Pool, type PoolMetrics } from './pool.js'
@@ -131,13 +132,13 @@ class ModelHost implements Host {
   constructor(options: HostOptions) {
     this.#options = options
     this.#clock = options.clock ?? realClock
-    this.#cores = new Cores(availableParallelism(), this.#clock)
+    this.#cores = new Cores(coreCount(), this.#clock)
   }
 
   infer(task: string, model: string, input: unknown, options: InferOptions = {}): Inference {
     if (task === 'generate') return this.generate(model, input as GenerateRequest, options)
     const { inputs, how } = inputsOf(input)
-    return this.#pool(model, isPackaged(model) ? undefined : PIPELINE_TASKS[task]?.name).pass(task, inputs, how, options)
+    return this.#on(model, isPackaged(model) ? undefined : PIPELINE_TASKS[task]?.name, (pool) => pool.pass(task, inputs, how, options))
   }
 
   async translate(model: string, texts: string | readonly string[], options: WriteOptions & InferOptions = {}): Promise<string[]> {
@@ -217,11 +218,11 @@ class ModelHost implements Host {
 
   generate(model: string, request: GenerateRequest, options: InferOptions = {}): Inference<GeneratePart, GenerateResult> {
     if ((request.messages === undefined) === (request.prompt === undefined)) {
-      throw new TroupeError('InvalidMessage', 'a generation needs messages or a prompt, and not both', "give { messages: [{ role: 'user', content: '…' }] } or { prompt: '…' }")
+      return refused(new TroupeError('InvalidMessage', 'a generation needs messages or a prompt, and not both', "give { messages: [{ role: 'user', content: '…' }] } or { prompt: '…' }"))
     }
     const seed = request.seed ?? Math.floor(this.#clock.random() * 2 ** 32)
     const join = (earlier: unknown, later: unknown): GeneratePart => ({ text: (earlier as GeneratePart).text + (later as GeneratePart).text })
-    return this.#pool(model).sequence({ ...request, seed }, options, join) as Inference<GeneratePart, GenerateResult>
+    return this.#on(model, undefined, (pool) => pool.sequence({ ...request, seed }, options, join)) as Inference<GeneratePart, GenerateResult>
   }
 
   async warm(model: string): Promise<void> {
@@ -236,6 +237,12 @@ class ModelHost implements Host {
 
   metrics(): Readonly<Record<string, PoolMetrics>> {
     return Object.fromEntries([...this.#pools].map(([model, pool]) => [model, pool.metrics()]))
+  }
+
+  /** A call that cannot even begin is refused where its answer is awaited, as any other. */
+  #on(model: string, pipeline: string | undefined, call: (pool: Pool) => Inference): Inference {
+    if (this.#stopped) return refused(new TroupeError('Cancelled', 'the model host has stopped', 'create a new host'))
+    return call(this.#pool(model, pipeline))
   }
 
   #pool(model: string, pipeline?: string): Pool {
@@ -310,12 +317,12 @@ class ModelHost implements Host {
 
 /** Small models: one thread a pass, several passes side by side. Large ones: all cores on one pass, weights held once. */
 function usual({ bytes, writes }: Located): { replicas: number; threads: number } {
-  const cores = availableParallelism()
+  const cores = coreCount()
   return bytes < (writes ? SMALL_DECODER_BYTES : SMALL_ENCODER_BYTES) ? { replicas: cores, threads: 1 } : { replicas: 1, threads: cores }
 }
 
 function checkPlacement(model: string, { replicas = 1, threads = 1 }: Placement): void {
-  const cores = availableParallelism()
+  const cores = coreCount()
   const whole = Number.isInteger(replicas) && Number.isInteger(threads) && replicas > 0 && threads > 0
   if (whole && replicas * threads <= cores) return
   throw new TroupeError('InvalidDefinition', `${model} cannot be placed on ${replicas} replicas of ${threads} threads`, `give whole numbers whose product is at most the ${cores} cores of this machine: more threads than cores make everything slower`, { model, replicas, threads, cores })
@@ -345,6 +352,12 @@ function leaveNative(strips: readonly Strip[]): void {
   for (const strip of strips) strip.stop()
   const end = realClock.elapsed() + EXIT_WAIT_MS
   for (const strip of strips) strip.awaitIdle(Math.max(0, end - realClock.elapsed()))
+}
+
+function refused<Part, Result>(error: TroupeError): Inference<Part, Result> {
+  const answer = new Answer<Part, Result>({ taken: () => undefined, left: () => undefined })
+  answer.fail(error)
+  return answer
 }
 
 const asList = (texts: string | readonly string[]): readonly string[] => (typeof texts === 'string' ? [texts] : texts)

@@ -61,6 +61,14 @@ test('a placement beyond the cores is refused', async () => {
   await expect(createHost({ placement: { 'embedded:encoder': { replicas: 0 } } })).rejects.toMatchObject({ code: 'InvalidDefinition' })
 })
 
+test('a host that has stopped refuses calls as any other refusal', async () => {
+  const own = await createHost()
+  await own.stop()
+  await expect(own.embed('embedded:encoder', 'hello')).rejects.toMatchObject({ code: 'Cancelled' })
+  await expect(own.generate('embedded:generator', { prompt: 'hello' })).rejects.toMatchObject({ code: 'Cancelled' })
+  await expect(own.infer('embed', 'embedded:encoder', 'hello')).rejects.toMatchObject({ code: 'Cancelled' })
+})
+
 test('loading is told, with size and time', async () => {
   const seen: unknown[] = []
   const own = await createHost({ onProgress: (progress) => seen.push(progress), placement: { 'embedded:encoder': { replicas: 1 } } })

@@ -93,7 +93,7 @@ describe('generation', () => {
   })
 
   test('needs messages or a prompt', async () => {
-    expect(() => host.generate(GENERATOR, {})).toThrow(expect.objectContaining({ code: 'InvalidMessage' }))
+    await expect(host.generate(GENERATOR, {})).rejects.toMatchObject({ code: 'InvalidMessage' })
   })
 })
 
