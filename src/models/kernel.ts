@@ -118,6 +118,9 @@ export interface Pass {
   readonly tokensMax: number
 }
 
+/** What a file, a picture or a sound counts for, in tokens: it fills a pass of its own. */
+export const BINARY_COST = 4096
+
 /** One function over tensors: inputs that came from many callers, answered together. */
 export type Kernel = (model: Model, pass: Pass) => Promise<Answers>
 

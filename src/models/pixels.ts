@@ -26,7 +26,7 @@ interface SharpOptions {
   readonly failOn?: 'error'
   readonly raw?: { readonly width: number; readonly height: number; readonly channels: 3 }
 }
-type MakeSharp = ((input: Uint8Array, options: SharpOptions) => Sharp) & { cache(on: false): void; concurrency(threads: number): void }
+type MakeSharp = (input: Uint8Array, options: SharpOptions) => Sharp
 
 export interface ImageLimits {
   /** Pixels of the decoded image. Default 40 million, which take 120 MB. */
@@ -62,11 +62,7 @@ let loaded: MakeSharp | undefined
 function loadSharp(): MakeSharp {
   try {
     const own = createRequire(import.meta.url)
-    const sharp = (loaded ??= createRequire(own.resolve('@huggingface/transformers'))('sharp') as MakeSharp)
-    // One image at a time and never the same twice: a cache only holds memory, and the cores belong to the models.
-    sharp.cache(false)
-    sharp.concurrency(1)
-    return sharp
+    return (loaded ??= createRequire(own.resolve('@huggingface/transformers'))('sharp') as MakeSharp)
   } catch (cause) {
     throw new TroupeError('MissingDependency', `images need sharp, which could not be loaded: ${describe(cause)}`, 'npm install @huggingface/transformers (sharp comes with it)', { dependency: 'sharp' }, cause)
   }

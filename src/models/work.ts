@@ -1,7 +1,7 @@
 /** A piece of work that waits for a model: one input of a batch kernel, or one generation. */
 import type { Waiting } from './batch.js'
 import type { Call } from './call.js'
-import { isPair, type Urgency } from './kernel.js'
+import { BINARY_COST, isPair, type Urgency } from './kernel.js'
 
 export class Work implements Waiting {
   readonly call: Call
@@ -38,8 +38,6 @@ export class Work implements Waiting {
 
 /** What an input that is neither text nor bytes counts for. */
 const OTHER = 64
-/** A file or a sound fills a pass of its own. */
-const BINARY = 4096
 
 export const charsOf = (input: unknown): number => (typeof input === 'string' ? input.length : isPair(input) ? input.text.length + input.pair.length : bytesIn(input) || OTHER)
 
@@ -53,6 +51,6 @@ function bytesIn(input: unknown): number {
 /** Tokens of a text, roughly: a byte-level token is some three and a half bytes, and no kernel reads more than 512. */
 export const costOf = (input: unknown): number => {
   const text = typeof input === 'string' ? input : isPair(input) ? input.text + input.pair : undefined
-  if (text === undefined) return bytesIn(input) > 0 ? BINARY : OTHER
+  if (text === undefined) return bytesIn(input) > 0 ? BINARY_COST : OTHER
   return Math.min(512, Math.ceil(Buffer.byteLength(text) / 3.5) + 2)
 }

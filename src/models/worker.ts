@@ -14,12 +14,14 @@ import { moving } from './host.js'
 import type { HubSettings } from './hub.js'
 import type { Graph, Kernel, Model, Port, Tensor, Tensors } from './kernel.js'
 import { classify, entail, rerank } from './kernels/classify.js'
+import { detectSpeech } from './kernels/detect-speech.js'
 import { embed } from './kernels/embed.js'
 import { Engine } from './kernels/generate.js'
 import { runPipeline, type Pipe } from './kernels/pipeline.js'
 import { read } from './kernels/read.js'
 import { tag } from './kernels/tag.js'
 import { understand } from './kernels/understand.js'
+import { decodeImage } from './pixels.js'
 import { Tokenizer, type ChatTemplate, type TokenizerFiles, type Vocabulary } from './tokenizer.js'
 import { Strip, failed, type ModelSpec, type Parts, type Passed, type Reply, type Task, type WorkerData } from './wire.js'
 
@@ -28,7 +30,7 @@ type Session = import('onnxruntime-node').InferenceSession
 type OrtTensor = import('onnxruntime-node').Tensor
 
 /** Batch kernels by task. */
-const KERNELS: Readonly<Record<string, Kernel>> = { embed, tag, understand, classify, rerank, entail, read }
+const KERNELS: Readonly<Record<string, Kernel>> = { embed, tag, understand, classify, rerank, entail, read, detectSpeech }
 
 /** Loads the native addon. The host calls it too: an addon first loaded by a thread cannot be loaded again after that thread ends. */
 export async function loadAddon(): Promise<Ort> {
@@ -177,7 +179,11 @@ async function loadPipe(spec: ModelSpec, strip: Strip): Promise<Pipe> {
     run: (input, given) => gate(() => pipe(input, writes ? { ...given, stopping_criteria: [new HostStopped()] } : given)),
     picture: async (input) => {
       if (typeof input === 'string') return await RawImage.read(input)
-      if (input instanceof Uint8Array) return await RawImage.fromBlob(new Blob([new Uint8Array(input)]))
+      if (input instanceof Uint8Array) {
+        // Through our own decoder, which holds a hostile file to its limits.
+        const { data, width, height } = await decodeImage(input)
+        return new RawImage(data, width, height, 3)
+      }
       return new RawImage(new Uint8ClampedArray(input.data), input.width, input.height, input.channels)
     },
   }

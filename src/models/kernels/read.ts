@@ -1,6 +1,6 @@
 /** Images to text: lines are found by one graph and read by another (PP-OCRv4, Chinese and Latin script). */
 import { TroupeError } from '../../ground/errors.js'
-import type { Graph, Kernel, Model, Refusal, Tensor } from '../kernel.js'
+import { BINARY_COST, type Graph, type Kernel, type Model, type Refusal, type Tensor } from '../kernel.js'
 import { decodeImage, resizeImage, type ImageLimits, type Pixels } from '../pixels.js'
 import { boxesOf, type Box } from './read-boxes.js'
 import { cutOut, LINE_HEIGHT, readSteps, widthOf, type Read } from './read-line.js'
@@ -44,8 +44,6 @@ const STANDING = 1.5
 /** Means and deviations of red, green and blue, in the order in which the model was trained to take them: blue first. */
 const MEAN = [0.485, 0.456, 0.406] as const
 const DEVIATION = [0.229, 0.224, 0.225] as const
-/** What one image counts for, as `costOf` says of bytes. */
-const TOKENS = 4096
 
 export const read: Kernel = async (model, { inputs, options }) => {
   const how = (options ?? {}) as ReadOptions
@@ -63,7 +61,7 @@ export const read: Kernel = async (model, { inputs, options }) => {
       refused.push({ index, error: thrown.toData() })
     }
   }
-  return { values, refused, tokens: TOKENS * inputs.length }
+  return { values, refused, tokens: BINARY_COST * inputs.length }
 }
 
 interface Reader {
