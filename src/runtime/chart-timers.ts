@@ -4,7 +4,6 @@ import type { Clock, Timer } from '../ground/clock.js'
 export class ChartTimers {
   readonly #clock: Clock
   readonly #timers = new Map<string, Timer>()
-  #unnamed = 0
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -14,15 +13,13 @@ export class ChartTimers {
     return this.#timers.size
   }
 
-  /** `fire` is given the timer's name. */
-  set(name: string | undefined, delayMs: number, fire: (name: string) => void): void {
-    const id = name ?? `timer-${++this.#unnamed}`
-    this.cancel(id)
+  set(name: string, delayMs: number, fire: () => void): void {
+    this.cancel(name)
     const timer = this.#clock.timer(delayMs > 0 ? delayMs : 0, () => {
-      this.#timers.delete(id)
-      fire(id)
+      this.#timers.delete(name)
+      fire()
     })
-    this.#timers.set(id, timer)
+    this.#timers.set(name, timer)
   }
 
   cancel(name: string): void {

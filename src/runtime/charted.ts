@@ -8,52 +8,28 @@
  * H2. What a step sent leaves only when it commits, before its answers, and those before the effects that it invoked.
  * H3. An event from within (a timer, an effect's or a child's outcome) is handled before mail.
  * H4. A request that was taken is owed an answer until it is settled; when the actor ends, its asker is told.
- * H5. A step's fallible part comes first (`#plan`); what follows cannot fail.
+ * H5. A step's fallible part comes first (chart-plan.ts); what follows cannot fail.
  */
 import { TroupeError, describe } from '../ground/errors.js'
-import { childAddress, type Address } from './address.js'
+import type { Address } from './address.js'
 import type { Behaviour } from './behaviour.js'
 import type { Cell } from './cell.js'
-import { ChartChildren, isEnd, parentOf, type Child } from './chart-children.js'
+import { ChartChildren, isEnd, parentOf } from './chart-children.js'
+import { newPlan, planSend, planStep, type Answer, type Plan, type Planning, type TimerChange, type Within } from './chart-plan.js'
 import { ChartTimers } from './chart-timers.js'
 import type { Logic } from './definition.js'
 import { returnAddress, type Envelope } from './envelope.js'
-import { isolate } from './isolate.js'
 import { WITHIN_MAX } from './limits.js'
-import type { MachineEffect } from './machine-effects.js'
-import { Outbox } from './outbox.js'
-import type { Sender } from './post.js'
-import { check, type Message } from './protocol.js'
+import type { Message } from './protocol.js'
 import type { ActorEnding } from './ref.js'
 import { interrupted } from './replies.js'
-import { Chart, Self, sendForeign, type AnyActorRef, type AnyEventObject, type AnyMachineSnapshot, type ChartPort, type Step } from './xstate.js'
+import { Chart, Self, type AnyActorRef, type AnyEventObject, type AnyMachineSnapshot, type ChartPort, type Step } from './xstate.js'
 
 /** Most steps only change the snapshot. */
 const isQuiet = ({ effects, started, stopped, snapshot }: Step): boolean => effects.length + started.length + stopped.length === 0 && snapshot.status === 'active'
 const noop = (): void => {}
 
-interface Within {
-  readonly event: AnyEventObject
-  /** Whom a delayed send was for, when that is not this chart. */
-  readonly to?: unknown
-  /** The timer that it came from, so that a cancel reaches it even when it has fired. */
-  readonly timer?: string | undefined
-  /** The child that it came from. */
-  readonly source?: AnyActorRef | undefined
-}
-
-/** A step made ready: nothing in it can fail any more. */
-interface Plan {
-  readonly outbox: Outbox
-  readonly acts: (() => void)[]
-  readonly answers: (() => void)[]
-  readonly starts: readonly Child[]
-  /** Children that the step spoke to: they hear it before it stops them. */
-  readonly spokenTo: ReadonlySet<unknown>
-  readonly cause: Envelope | undefined
-}
-
-export class Charted implements Behaviour, ChartPort {
+export class Charted implements Behaviour, ChartPort, Planning {
   readonly self: Self
   readonly cell: Cell
   readonly #chart: Chart
@@ -65,12 +41,18 @@ export class Charted implements Behaviour, ChartPort {
   #owed: Map<number, Envelope> | undefined
   /** Counts restarts. */
   #life = 0
+  #unnamed = 0
 
   constructor(cell: Cell, logic: Logic & { kind: 'machine' }) {
     this.cell = cell
     this.#logic = logic
     this.#chart = Chart.of(logic.machine)
     this.self = new Self(cell.options.childOf?.ref.id ?? cell.address, this, parentOf(cell))
+  }
+
+  family(starting: boolean): ChartChildren | undefined {
+    if (starting) this.#children ??= new ChartChildren(this, this.cell)
+    return this.#children
   }
 
   get snapshot(): AnyMachineSnapshot | undefined {
@@ -97,7 +79,7 @@ export class Charted implements Behaviour, ChartPort {
       const { address, key } = cell
       step = this.#chart.start(this.self, cell.options.input ?? this.#logic.input?.({ address, key }))
       if (step.snapshot.status === 'error') throw step.snapshot.error
-      plan = this.#plan(step, undefined)
+      plan = planStep(this, step, undefined)
     } catch (error) {
       return cell.fail(undefined, error)
     }
@@ -179,7 +161,7 @@ export class Charted implements Behaviour, ChartPort {
       step = this.#chart.step(this.self, before, event)
       if (step.snapshot.status === 'error') throw step.snapshot.error
       if (envelope !== undefined && !step.taken) return this.#notTaken(envelope)
-      if (!isQuiet(step)) plan = this.#plan(step, envelope)
+      if (!isQuiet(step)) plan = planStep(this, step, envelope)
     } catch (error) {
       return this.cell.fail(envelope, error)
     }
@@ -188,11 +170,17 @@ export class Charted implements Behaviour, ChartPort {
     if (this.#snapshot !== before) this.cell.mailbox.retry()
   }
 
+  #answer(answer: Answer): void {
+    const { replies } = this.cell.parts
+    if (answer.ok) replies.reply(answer.ask, answer.value)
+    else replies.fail(answer.ask, answer.error)
+  }
+
   /** A delayed send whose time has come, or one from outside a step. */
   #passOn(to: unknown, event: AnyEventObject): void {
     const plan = newPlan([], new Set(), undefined)
     try {
-      this.#planSend(plan, { to, event })
+      planSend(this, plan, { to, event })
     } catch (error) {
       return this.cell.fail(undefined, error)
     }
@@ -219,16 +207,16 @@ export class Charted implements Behaviour, ChartPort {
     }
     if (plan === undefined) return then()
     for (const act of plan.acts) act()
+    for (const change of plan.timers) this.#changeTimer(change)
     // The old go before the new take their names, but hear first what the step told them.
     const leaving = step?.stopped.map((ref) => this.#children?.stop(ref, { afterMail: plan.spokenTo.has(ref) }))
-    if (plan.starts.length > 0) this.#children ??= new ChartChildren(this, this.cell)
     for (const child of plan.starts) this.#children?.add(child)
     const life = this.#life
     const done = (): void => {
       // A restart while the outbox waited for room: this step's life is over.
       if (life !== this.#life) return
       for (const cell of leaving ?? []) cell?.retire()
-      for (const answer of plan.answers) answer()
+      for (const answer of plan.answers) this.#answer(answer)
       for (const child of plan.starts) this.#children?.begin(child, plan.cause)
       then()
       if (step?.snapshot.status === 'done') void this.cell.stop({ kind: 'finished', output: step.snapshot.output })
@@ -237,114 +225,19 @@ export class Charted implements Behaviour, ChartPort {
     else this.cell.release(plan.outbox, done)
   }
 
-  // ── effects ───────────────────────────────────────────────────────────────────────────────────
-
-  /** All of a step that can fail. Throws with nothing done. */
-  #plan(step: Step, cause: Envelope | undefined): Plan {
-    const children = step.started.length === 0 ? this.#children : (this.#children ??= new ChartChildren(this, this.cell))
-    const spokenTo = new Set<unknown>()
-    for (const effect of step.effects) if (effect.kind === 'send' && typeof effect.params.delay !== 'number') spokenTo.add(effect.params.to)
-    const leaving = step.stopped.filter((ref) => !spokenTo.has(ref))
-    const plan = newPlan(step.started.map((start) => (children as ChartChildren).plan(start, leaving)), spokenTo, cause)
-    try {
-      for (const effect of step.effects) this.#planEffect(plan, effect)
-    } catch (error) {
-      plan.outbox.drop(this.cell.parts.endings)
-      throw error
-    }
-    return plan
-  }
-
-  #planEffect(plan: Plan, effect: MachineEffect): void {
-    const { parts } = this.cell
-    switch (effect.kind) {
-      case 'reply': {
-        this.#checkReply(effect.to.ask, effect.value)
-        const value = isolate(effect.value)
-        plan.answers.push(() => parts.replies.reply(effect.to.ask, value))
-        return
-      }
-      case 'refuse':
-        plan.answers.push(() => parts.replies.fail(effect.to.ask, effect.error))
-        return
-      case 'tell':
-        for (const envelope of parts.post.toTell(this.#sender(plan), parts.ref(effect.to.protocol, effect.to.address), effect.message)) plan.outbox.add(envelope)
-        return
-      case 'publish':
-        for (const envelope of parts.post.toPublish(this.#sender(plan), effect.topic, effect.message)) plan.outbox.add(envelope)
-        return
-      case 'timer':
-        plan.acts.push(() => this.#setTimer(effect.id, effect.delayMs, { event: effect.event }))
-        return
-      case 'cancel-timer':
-        plan.acts.push(() => this.#cancelTimer(effect.id))
-        return
-      case 'send':
-        return this.#planSend(plan, effect.params)
-      case 'emit':
-        plan.acts.push(() => this.#log(['emitted', effect.event]))
-        return
-      case 'log':
-        plan.acts.push(() => this.#log(effect.label === undefined ? [effect.value] : [effect.label, effect.value]))
-    }
-  }
-
-  #log(words: readonly unknown[]): void {
-    try {
-      this.cell.parts.log(this.cell.address, words)
-    } catch {
-      // A step that has committed cannot fail for the sake of its log.
-    }
-  }
-
-  #sender({ cause }: Plan): Sender {
-    return { address: this.cell.address, cause, asker: undefined }
-  }
-
-  /** Against the protocol of whom was asked: that may be another, who passed the request on. */
-  #checkReply(ask: number, value: unknown): void {
-    const { checked, replies, router } = this.cell.parts
-    const asked = checked ? replies.get(ask)?.envelope : undefined
-    if (asked === undefined) return
-    const spec = router.awake(asked.to)?.definition.protocol.specs[asked.type]
-    if (spec?.kind === 'request') check(spec.reply, value, `the reply to ${asked.type}`)
-  }
-
-  /** `sendTo`: this chart itself, its parent, a child, or whoever else's `self` it was given. */
-  #planSend(plan: Plan, { to, event, delay, id }: (MachineEffect & { kind: 'send' })['params']): void {
-    if (typeof delay === 'number') plan.acts.push(() => this.#setTimer(id as string | undefined, delay, to === this.self ? { event } : { event, to }))
-    else if (to === this.self) plan.acts.push(() => this.internal(event))
-    else if (to instanceof Self) plan.outbox.add(this.cell.parts.post.stamp(to.port.cell, event, 'any', this.#sender(plan)))
-    else this.#planSendToChild(plan, to as AnyActorRef, event)
-  }
-
-  #planSendToChild(plan: Plan, ref: AnyActorRef, event: AnyEventObject): void {
-    const { post } = this.cell.parts
-    const owner = (ref as unknown as { _parent?: unknown })._parent
-    const family = owner instanceof Self && owner.port instanceof Charted ? owner.port : this
-    const child = plan.starts.find(({ start }) => start.ref === ref) ?? family.#children?.find(ref)
-    if (child?.way.kind === 'cell') plan.outbox.add(post.stamp(child.way, event, 'any', this.#sender(plan)))
-    else if (child?.way.kind === 'foreign') plan.acts.push(() => sendForeign(ref, event))
-    else {
-      // Nobody is there, or an effect, which takes no events. What cannot be sent is an error all the same.
-      isolate(event)
-      plan.acts.push(() => post.bury(childAddress(family.cell.address, ref.id), event, this.#sender(plan), 'no-such-actor'))
-    }
-  }
-
   // ── timers ────────────────────────────────────────────────────────────────────────────────────
 
-  #setTimer(name: string | undefined, delayMs: number, due: Within): void {
-    this.#cancelTimer(name)
-    this.#timers ??= new ChartTimers(this.cell.parts.clock)
-    this.#timers.set(name, delayMs, (timer) => this.#later({ ...due, timer }))
+  timerName(): string {
+    return `timer-${++this.#unnamed}`
   }
 
-  /** Also one that has fired and was not handled yet. */
-  #cancelTimer(name: string | undefined): void {
-    if (name === undefined) return
-    this.#timers?.cancel(name)
-    if (this.hasWork) this.#within = this.#within?.filter(({ timer }) => timer !== name)
+  /** A cancel reaches a timer that has fired and was not handled yet, too. */
+  #changeTimer(change: TimerChange): void {
+    this.#timers?.cancel(change.name)
+    if (this.hasWork) this.#within = this.#within?.filter(({ timer }) => timer !== change.name)
+    if (change.kind === 'cancel') return
+    this.#timers ??= new ChartTimers(this.cell.parts.clock)
+    this.#timers.set(change.name, change.delayMs, () => this.#later({ ...change.due, timer: change.name }))
   }
 
   // ── end ───────────────────────────────────────────────────────────────────────────────────────
@@ -389,5 +282,3 @@ export class Charted implements Behaviour, ChartPort {
     }
   }
 }
-
-const newPlan = (starts: readonly Child[], spokenTo: ReadonlySet<unknown>, cause: Envelope | undefined): Plan => ({ outbox: new Outbox(), acts: [], answers: [], starts, spokenTo, cause })
