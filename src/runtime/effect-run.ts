@@ -1,7 +1,7 @@
 /** One effect that a chart invoked, while it runs: `ask`, `infer`, `stepOnce`, `streamOnce`. */
 import type { TroupeError } from '../ground/errors.js'
 import type { Cell } from './cell.js'
-import type { CancelReason, Envelope } from './envelope.js'
+import type { CancelReason, Cause } from './envelope.js'
 import { runInference } from './inference.js'
 import type { InvokedEffect, Work } from './machine-effects.js'
 import { asTroupeError, type Sender } from './post.js'
@@ -15,7 +15,7 @@ export class EffectRun {
   readonly #cell: Cell
   readonly #effect: InvokedEffect
   readonly #id: string
-  readonly #cause: Envelope | undefined
+  readonly #cause: Cause | undefined
   readonly #told: (outcome: Outcome) => void
   readonly #asks = new Set<OpenAsk>()
   #abort: AbortController | undefined
@@ -23,7 +23,7 @@ export class EffectRun {
   #reader = 0
   #cancelled: CancelReason | undefined
 
-  constructor(cell: Cell, effect: InvokedEffect, id: string, cause: Envelope | undefined, told: (outcome: Outcome) => void) {
+  constructor(cell: Cell, effect: InvokedEffect, id: string, cause: Cause | undefined, told: (outcome: Outcome) => void) {
     this.#cell = cell
     this.#effect = effect
     this.#id = id
@@ -70,10 +70,9 @@ export class EffectRun {
 
   #work(): Work {
     const { parts, address, definition } = this.#cell
-    // The deadline of the message that led here is not the effect's: a chart may take its time.
     const sender: Sender = {
       address,
-      cause: this.#cause === undefined ? undefined : Object.assign(Object.create(this.#cause) as Envelope, { deadline: 0 }),
+      cause: this.#cause,
       asker: { opened: (ask) => this.#opened(ask), closed: (ask) => void this.#asks.delete(ask) },
     }
     const signalOf = (): AbortSignal => this.#signal
