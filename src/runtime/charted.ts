@@ -25,7 +25,7 @@ import { WITHIN_MAX } from './limits.js'
 import type { Message } from './protocol.js'
 import type { ActorEnding } from './ref.js'
 import { interrupted } from './replies.js'
-import { Chart, Self, type AnyActorRef, type AnyEventObject, type AnyMachineSnapshot, type ChartPort, type Step } from './xstate.js'
+import { Chart, dropChild, Self, type AnyActorRef, type AnyEventObject, type AnyMachineSnapshot, type ChartPort, type Step } from './xstate.js'
 
 /** Most steps only change the snapshot. */
 const isQuiet = ({ effects, started, stopped, snapshot }: Step): boolean => effects.length + started.length + stopped.length === 0 && snapshot.status === 'active'
@@ -130,10 +130,15 @@ export class Charted implements Behaviour, ChartPort, Planning {
     if (this.#ends !== undefined) this.#hearEnds()
     const next = this.#within?.shift()
     if (next === undefined) return false
-    if (next.source !== undefined && isEnd(next.event)) this.#children?.forget(next.source)
+    if (next.source !== undefined && isEnd(next.event)) this.#forget(next.source)
     if (next.to === undefined) this.#run(next.event, undefined, next.cause)
     else this.#passOn(next.to, next.event, next.cause)
     return true
+  }
+
+  #forget(child: AnyActorRef): void {
+    const old = this.#children?.forget(child)
+    if (old !== undefined && this.#snapshot !== undefined) dropChild(this.#snapshot, old)
   }
 
   /** An event from within: nobody can refuse it. */

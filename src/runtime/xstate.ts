@@ -379,6 +379,12 @@ export function placeholder<Output, Input>(extra: object): ActorLogic<Snapshot<O
 
 const STANDS = placeholder<unknown, unknown>({})
 
+/** XState keeps a spawned child that has ended in the snapshot for ever. */
+export function dropChild(snapshot: AnyMachineSnapshot, ref: AnyActorRef): void {
+  const children = snapshot.children as Record<string, AnyActorRef>
+  for (const name of Object.keys(children)) if (children[name] === ref) delete children[name]
+}
+
 /** Starts, stops and feeds the actors of logic that is left to XState: promises, callbacks, observables, transitions. */
 export const startForeign = (ref: AnyActorRef): void => (ref as unknown as { start(): void }).start()
 export const stopForeign = (ref: AnyActorRef): void => (ref as unknown as { _stop(): void })._stop()
