@@ -18,7 +18,9 @@ import { Cores, coreCount } from './cores.js'
 import type { Placed, Progress } from './crew.js'
 import { isPackaged } from './packaged.js'
 import { Pool, type PoolMetrics } from './pool.js'
+import { Remote, type RemoteModel } from './remote.js'
 import type { OpenThread, Thread } from './replica.js'
+import type { Host, Ranked, Understood, ZeroShotOptions } from './tasks.js'
 import type { Reply, Strip } from './wire.js'
 
 export interface Placement {
@@ -46,60 +48,10 @@ export interface HostOptions {
   /** A thread that does not come out of one native call for so many milliseconds is given up and replaced. Default ten minutes. */
   readonly watchdogMs?: number
   readonly onProgress?: (progress: Progress) => void
+  /** Models of remote providers by names of the caller's own: AI SDK `LanguageModel` or `EmbeddingModel` objects. */
+  readonly remote?: Readonly<Record<string, RemoteModel>>
   /** Where hub models are kept and come from; what is not said here is as `env` of transformers.js says. */
   readonly hub?: Partial<HubSettings>
-}
-
-export interface Understood extends Tagged {
-  readonly vector: Float32Array
-}
-
-export interface ZeroShotOptions {
-  readonly labels: readonly string[]
-  /** The hypothesis that is tried for each label, in place of `{}`. Default `This example is {}.` */
-  readonly hypothesis?: string
-  /** Score every label for itself instead of one against the others. */
-  readonly multiLabel?: boolean
-}
-
-export interface Ranked {
-  readonly index: number
-  readonly score: number
-}
-
-export interface Host {
-  /** Any task, by name: the port through which actors reach models. */
-  infer(task: string, model: string, input: unknown, options?: InferOptions): Inference
-  /** One vector per text. */
-  embed(model: string, texts: string | readonly string[], options?: EmbedOptions & InferOptions): Promise<Float32Array[]>
-  /** Entities with exact offsets, per text. */
-  tag(model: string, texts: string | readonly string[], options?: InferOptions): Promise<Tagged[]>
-  /** Vector and entities from one forward pass, per text. */
-  understand(model: string, texts: string | readonly string[], options?: EmbedOptions & InferOptions): Promise<Understood[]>
-  /** Labels with their scores, the best first, per text. */
-  classify(model: string, texts: string | readonly string[], options?: ClassifyOptions & InferOptions): Promise<LabelScore[][]>
-  /** Labels of the caller's own, scored by a model of entailment, the best first, per text. */
-  zeroShot(model: string, texts: string | readonly string[], options: ZeroShotOptions & InferOptions): Promise<LabelScore[][]>
-  /** Passages by how well they answer a question, the best first; `index` is the place in `passages`. */
-  rerank(model: string, query: string, passages: readonly string[], options?: InferOptions): Promise<Ranked[]>
-  /** Text, part by part or whole. */
-  generate(model: string, request: GenerateRequest, options?: InferOptions): Inference<GeneratePart, GenerateResult>
-  translate(model: string, texts: string | readonly string[], options?: WriteOptions & InferOptions): Promise<string[]>
-  summarise(model: string, texts: string | readonly string[], options?: WriteOptions & InferOptions): Promise<string[]>
-  /** Speech to text, with the times of its segments when asked. */
-  transcribe(model: string, audio: AudioInput, options?: TranscribeOptions & InferOptions): Promise<Transcript>
-  classifyImage(model: string, image: ImageInput, options?: InferOptions): Promise<LabelScore[]>
-  embedImage(model: string, image: ImageInput, options?: InferOptions): Promise<Float32Array>
-  caption(model: string, image: ImageInput, options?: WriteOptions & InferOptions): Promise<string>
-  /** The text in a picture of one line or paragraph. */
-  read(model: string, image: ImageInput, options?: WriteOptions & InferOptions): Promise<string>
-  /** Text to speech. */
-  speak(model: string, text: string, options?: { readonly voice?: unknown } & InferOptions): Promise<Speech>
-  /** Loads a model on all its threads before the first call. */
-  warm(model: string): Promise<void>
-  /** Ends all calls with `Cancelled`, waits for the running steps, ends the threads. Never aborts the process. */
-  stop(): Promise<void>
-  metrics(): Readonly<Record<string, PoolMetrics>>
 }
 
 const CALLS_MAX = 4096
@@ -126,6 +78,7 @@ class ModelHost implements Host {
   readonly #clock: Clock
   readonly #cores: Cores
   readonly #pools = new Map<string, Pool>()
+  readonly #remotes = new Map<string, Remote>()
   #stopped = false
   readonly #onExit = (): void => leaveNative([...this.#pools.values()].flatMap(({ strips }) => strips))
 
@@ -138,6 +91,8 @@ class ModelHost implements Host {
   infer(task: string, model: string, input: unknown, options: InferOptions = {}): Inference {
     if (task === 'generate') return this.generate(model, input as GenerateRequest, options)
     const { inputs, how } = inputsOf(input)
+    const remote = this.#remote(model)
+    if (remote !== undefined) return task === 'embed' ? remote.embed(inputs as string[], options) : remote.refuse(task)
     return this.#on(model, isPackaged(model) ? undefined : PIPELINE_TASKS[task]?.name, (pool) => pool.pass(task, inputs, how, options))
   }
 
@@ -181,7 +136,8 @@ class ModelHost implements Host {
   }
 
   async embed(model: string, texts: string | readonly string[], options: EmbedOptions & InferOptions = {}): Promise<Float32Array[]> {
-    return (await this.#pool(model).pass('embed', asList(texts), embedOptions(options), options)) as Float32Array[]
+    const remote = this.#remote(model)
+    return (await (remote === undefined ? this.#pool(model).pass('embed', asList(texts), embedOptions(options), options) : remote.embed(asList(texts), options))) as Float32Array[]
   }
 
   async tag(model: string, texts: string | readonly string[], options: InferOptions = {}): Promise<Tagged[]> {
@@ -220,6 +176,8 @@ class ModelHost implements Host {
     if ((request.messages === undefined) === (request.prompt === undefined)) {
       return refused(new TroupeError('InvalidMessage', 'a generation needs messages or a prompt, and not both', "give { messages: [{ role: 'user', content: '…' }] } or { prompt: '…' }"))
     }
+    const remote = this.#remote(model)
+    if (remote !== undefined) return remote.generate(request, options)
     const seed = request.seed ?? Math.floor(this.#clock.random() * 2 ** 32)
     const join = (earlier: unknown, later: unknown): GeneratePart => ({ text: (earlier as GeneratePart).text + (later as GeneratePart).text })
     return this.#on(model, undefined, (pool) => pool.sequence({ ...request, seed }, options, join)) as Inference<GeneratePart, GenerateResult>
@@ -231,7 +189,9 @@ class ModelHost implements Host {
 
   async stop(): Promise<void> {
     this.#stopped = true
-    await Promise.all([...this.#pools.values()].map((pool) => pool.stop(new TroupeError('Cancelled', 'the model host was stopped', 'create a new host to go on'))))
+    const reason = new TroupeError('Cancelled', 'the model host was stopped', 'create a new host to go on')
+    for (const remote of this.#remotes.values()) remote.stop(reason)
+    await Promise.all([...this.#pools.values()].map((pool) => pool.stop(reason)))
     process.off('exit', this.#onExit)
   }
 
@@ -243,6 +203,15 @@ class ModelHost implements Host {
   #on(model: string, pipeline: string | undefined, call: (pool: Pool) => Inference): Inference {
     if (this.#stopped) return refused(new TroupeError('Cancelled', 'the model host has stopped', 'create a new host'))
     return call(this.#pool(model, pipeline))
+  }
+
+  #remote(name: string): Remote | undefined {
+    const known = this.#remotes.get(name)
+    const model = this.#options.remote?.[name]
+    if (known !== undefined || model === undefined || this.#stopped) return known
+    const remote = new Remote({ name, model, clock: this.#clock, callsMax: this.#options.callsMax ?? CALLS_MAX })
+    this.#remotes.set(name, remote)
+    return remote
   }
 
   #pool(model: string, pipeline?: string): Pool {

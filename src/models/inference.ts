@@ -10,6 +10,9 @@ export interface Producer {
   left(): void
 }
 
+/** Parts that may wait for a reader before `room` makes the producer wait. */
+const KEPT_MAX = 32
+
 /** Two parts into one, for readers who come late. */
 export type Join<Part> = (earlier: Part, later: Part) => Part
 
@@ -33,6 +36,7 @@ export class Answer<Part, Result> implements Inference<Part, Result> {
   #awaited = false
   #reading = false
   #waiting: (() => void) | undefined
+  #blocked: (() => void) | undefined
 
   constructor(producer: Producer, join?: Join<Part>) {
     this.#producer = producer
@@ -47,6 +51,16 @@ export class Answer<Part, Result> implements Inference<Part, Result> {
 
   get ended(): boolean {
     return this.#ending.kind !== 'open'
+  }
+
+  /** How many parts came. */
+  get came(): number {
+    return this.#came
+  }
+
+  /** Resolves once the reader is no more than a few parts behind, for producers without credit of their own. */
+  async room(): Promise<void> {
+    while (!this.ended && this.#kept.length >= KEPT_MAX && !(this.#awaited && !this.#reading)) await new Promise<void>((resolve) => (this.#blocked = resolve))
   }
 
   push(part: Part): void {
@@ -76,7 +90,10 @@ export class Answer<Part, Result> implements Inference<Part, Result> {
   // oxlint-disable-next-line unicorn/no-thenable -- an Inference is awaited for its whole result
   then<A = Result, B = never>(onResult?: ((result: Result) => A | PromiseLike<A>) | null, onError?: ((error: unknown) => B | PromiseLike<B>) | null): Promise<A | B> {
     this.#awaited = true
-    if (!this.#reading) this.#producer.taken(this.#came)
+    if (!this.#reading) {
+      this.#producer.taken(this.#came)
+      this.#unblock()
+    }
     return this.#promise.then(onResult, onError)
   }
 
@@ -92,6 +109,7 @@ export class Answer<Part, Result> implements Inference<Part, Result> {
       const value = this.#kept.shift() as Part
       this.#taken = this.#kept.length === 0 ? this.#came : this.#taken + 1
       this.#producer.taken(this.#taken)
+      this.#unblock()
       return { done: false, value }
     }
     if (this.#ending.kind === 'failed') throw this.#ending.error
@@ -101,6 +119,7 @@ export class Answer<Part, Result> implements Inference<Part, Result> {
   #leave(): Promise<IteratorResult<Part>> {
     this.#kept = []
     this.#reading = false
+    this.#unblock()
     if (this.#awaited) this.#producer.taken(this.#came)
     else if (!this.ended) this.#producer.left()
     return Promise.resolve({ done: true, value: undefined })
@@ -109,5 +128,11 @@ export class Answer<Part, Result> implements Inference<Part, Result> {
   #wake(): void {
     this.#waiting?.()
     this.#waiting = undefined
+    if (this.ended) this.#unblock()
+  }
+
+  #unblock(): void {
+    this.#blocked?.()
+    this.#blocked = undefined
   }
 }

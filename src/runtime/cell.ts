@@ -15,7 +15,7 @@ import { unpack } from './codec.js'
 import { behaviourOf, type Behaviour } from './behaviour.js'
 import type { Definition } from './definition.js'
 import type { Runnable } from './dispatcher.js'
-import { isOpen, type CancelReason, type Envelope } from './envelope.js'
+import { isOpen, type CancelReason, type Cause, type Envelope } from './envelope.js'
 import { Ledger } from './ledger.js'
 import { CELL_SLICE, DRAIN_MS, DURABLE_RETRIES } from './limits.js'
 import type { Charted } from './charted.js'
@@ -34,7 +34,7 @@ export interface CellOptions {
   readonly input?: unknown
   readonly parent?: Cell
   /** For a chart's child: who it is there. */
-  readonly childOf?: { readonly chart: Charted; readonly ref: AnyActorRef }
+  readonly childOf?: { readonly chart: Charted; readonly ref: AnyActorRef; readonly cause: Cause | undefined }
 }
 
 type Phase = 'starting' | 'active' | 'suspended' | 'stopping' | 'ended'
@@ -391,7 +391,7 @@ export class Cell implements Runnable {
     this.options.parent?.removeChild(this)
     // A durable actor's mail stays in the log for its next life; only its askers are told.
     for (const envelope of this.mailbox.drain()) if (isOpen(envelope)) this.parts.endings.dead(envelope, 'stopped')
-    this.options.childOf?.chart.childEnded(this.options.childOf.ref, ending)
+    this.options.childOf?.chart.childEnded(this.options.childOf.ref, this.address, ending)
     this.#watches?.tell(ending)
   }
 }

@@ -10,7 +10,7 @@ import type { Cell } from './cell.js'
 import type { Charted } from './charted.js'
 import { childMachine, isDefinition, type Definition } from './definition.js'
 import { EffectRun, type Outcome } from './effect-run.js'
-import type { Envelope } from './envelope.js'
+import type { Cause } from './envelope.js'
 import { invokedEffect, type InvokedEffect } from './machine-effects.js'
 import { isMachine, Self, startForeign, stopForeign, type AnyActorRef, type AnyEventObject, type AnyMachineSnapshot, type ChildStart } from './xstate.js'
 
@@ -23,6 +23,8 @@ type Way =
 export interface Child {
   readonly start: ChildStart
   readonly way: Way
+  /** What led to it. Its deadline does not hold here: a chart may take its time. */
+  readonly cause: Cause | undefined
 }
 
 /** With children or a handler under way a stop takes its time. */
@@ -53,13 +55,13 @@ export class ChartChildren {
   }
 
   /** Decides how a child will run, once those `leaving` have left. Throws `InvalidDefinition` for an id that cannot be part of an address. */
-  plan(start: ChildStart, leaving: readonly AnyActorRef[]): Child {
+  plan(start: ChildStart, leaving: readonly AnyActorRef[], cause: Cause | undefined): Child {
     const { id, logic } = start
     const effect = invokedEffect(logic)
-    if (effect !== undefined) return { start, way: { kind: 'effect', effect, run: undefined } }
-    if (!isDefinition(logic) && !isMachine(logic)) return { start, way: { kind: 'foreign' } }
+    if (effect !== undefined) return { start, cause, way: { kind: 'effect', effect, run: undefined } }
+    if (!isDefinition(logic) && !isMachine(logic)) return { start, cause, way: { kind: 'foreign' } }
     const definition = isDefinition(logic) ? logic : childMachine(logic)
-    return { start, way: { kind: 'cell', address: this.#freeAddress(checkChildName(id), leaving), definition, cell: undefined } }
+    return { start, cause, way: { kind: 'cell', address: this.#freeAddress(checkChildName(id), leaving), definition, cell: undefined } }
   }
 
   /** One of the same id may still be on its way out when the new one comes. */
@@ -75,7 +77,7 @@ export class ChartChildren {
 
   /** Lists the child, and starts its cell if it is one, so that what the step sends it finds a mailbox. */
   add(child: Child): void {
-    const { start, way } = child
+    const { start, way, cause } = child
     const namesake = this.#children.get(start.id)
     if (namesake !== undefined) this.stop(namesake.start.ref)
     this.#children.set(start.id, child)
@@ -83,12 +85,12 @@ export class ChartChildren {
     const { definition, address } = way
     const supervise = definition.options.supervise ?? { onFailure: 'stop' }
     const name = address.slice(childAddress(this.#cell.address, '').length)
-    way.cell = this.#cell.startChild(name, definition, { ...(start.input !== undefined && { input: start.input }), supervise, childOf: { chart: this.#chart, ref: start.ref } })
+    way.cell = this.#cell.startChild(name, definition, { ...(start.input !== undefined && { input: start.input }), supervise, childOf: { chart: this.#chart, ref: start.ref, cause } })
   }
 
   /** Starts what is no cell, once the step has left; nothing when the child was stopped before that. */
-  begin(child: Child, cause: Envelope | undefined): void {
-    const { start, way } = child
+  begin(child: Child): void {
+    const { start, way, cause } = child
     if (this.find(start.ref) !== child) return
     if (way.kind === 'foreign') startForeign(start.ref)
     else if (way.kind === 'effect') {

@@ -5,7 +5,7 @@ import type { TroupeError } from '../ground/errors.js'
 import { childAddress } from './address.js'
 import type { Cell } from './cell.js'
 import type { Child, ChartChildren } from './chart-children.js'
-import type { Envelope } from './envelope.js'
+import { lasting, type Cause } from './envelope.js'
 import { isolate } from './isolate.js'
 import type { MachineEffect } from './machine-effects.js'
 import { Outbox } from './outbox.js'
@@ -22,6 +22,8 @@ export interface Within {
   readonly timer?: string | undefined
   /** The child that it came from. */
   readonly source?: AnyActorRef | undefined
+  /** What led to it. */
+  readonly cause?: Cause | undefined
 }
 
 export type TimerChange = { readonly kind: 'set'; readonly name: string; readonly delayMs: number; readonly due: Within } | { readonly kind: 'cancel'; readonly name: string }
@@ -38,7 +40,7 @@ export interface Plan {
   readonly starts: readonly Child[]
   /** Children that the step spoke to: they hear it before it stops them. */
   readonly spokenTo: ReadonlySet<unknown>
-  readonly cause: Envelope | undefined
+  readonly cause: Cause | undefined
 }
 
 /** What planning needs of the chart. */
@@ -47,20 +49,20 @@ export interface Planning {
   readonly self: Self
   /** What it has started; made when `starting`. */
   family(starting: boolean): ChartChildren | undefined
-  internal(event: AnyEventObject): void
+  internal(event: AnyEventObject, source?: AnyActorRef, cause?: Cause): void
   /** A name for a timer that has none. */
   timerName(): string
 }
 
-export const newPlan = (starts: readonly Child[], spokenTo: ReadonlySet<unknown>, cause: Envelope | undefined): Plan => ({ outbox: new Outbox(), acts: [], timers: [], answers: [], starts, spokenTo, cause })
+export const newPlan = (starts: readonly Child[], spokenTo: ReadonlySet<unknown>, cause: Cause | undefined): Plan => ({ outbox: new Outbox(), acts: [], timers: [], answers: [], starts, spokenTo, cause })
 
 /** Makes a step ready. Throws with nothing done. */
-export function planStep(chart: Planning, step: Step, cause: Envelope | undefined): Plan {
+export function planStep(chart: Planning, step: Step, cause: Cause | undefined): Plan {
   const spokenTo = new Set<unknown>()
   for (const effect of step.effects) if (effect.kind === 'send' && typeof effect.params.delay !== 'number') spokenTo.add(effect.params.to)
   const leaving = step.stopped.filter((ref) => !spokenTo.has(ref))
   const family = chart.family(step.started.length > 0)
-  const plan = newPlan(step.started.map((start) => (family as ChartChildren).plan(start, leaving)), spokenTo, cause)
+  const plan = newPlan(step.started.map((start) => (family as ChartChildren).plan(start, leaving, lasting(cause))), spokenTo, cause)
   try {
     for (const effect of step.effects) planEffect(chart, plan, effect)
   } catch (error) {
@@ -87,7 +89,7 @@ function planEffect(chart: Planning, plan: Plan, effect: MachineEffect): void {
       for (const envelope of parts.post.toPublish(senderOf(chart, plan), effect.topic, effect.message)) plan.outbox.add(envelope)
       return
     case 'timer':
-      plan.timers.push({ kind: 'set', name: effect.id ?? chart.timerName(), delayMs: effect.delayMs, due: { event: effect.event } })
+      plan.timers.push({ kind: 'set', name: effect.id ?? chart.timerName(), delayMs: effect.delayMs, due: { event: effect.event, cause: lasting(plan.cause) } })
       return
     case 'cancel-timer':
       // XState cancels what it never named, too.
@@ -123,8 +125,8 @@ function checkReply({ parts: { checked, replies, router } }: Cell, ask: number, 
 
 /** `sendTo`: this chart itself, its parent, a child, or whoever else's `self` it was given. */
 export function planSend(chart: Planning, plan: Plan, { to, event, delay, id }: (MachineEffect & { kind: 'send' })['params']): void {
-  if (typeof delay === 'number') plan.timers.push({ kind: 'set', name: (id as string | undefined) ?? chart.timerName(), delayMs: delay, due: to === chart.self ? { event } : { event, to } })
-  else if (to === chart.self) plan.acts.push(() => chart.internal(event))
+  if (typeof delay === 'number') plan.timers.push({ kind: 'set', name: (id as string | undefined) ?? chart.timerName(), delayMs: delay, due: { event, cause: lasting(plan.cause), ...(to !== chart.self && { to }) } })
+  else if (to === chart.self) plan.acts.push(() => chart.internal(event, undefined, lasting(plan.cause)))
   else if (to instanceof Self) plan.outbox.add(chart.cell.parts.post.stamp(to.port.cell, event, 'any', senderOf(chart, plan)))
   else planSendToChild(chart, plan, to as AnyActorRef, event)
 }

@@ -6,7 +6,8 @@
  * Invariants:
  * H1. A step that throws, ends in error or cannot be carried out leaves the previous snapshot in force and none of its effects.
  * H2. What a step sent leaves only when it commits, before its answers, and those before the effects that it invoked.
- * H3. An event from within (a timer, an effect's or a child's outcome) is handled before mail.
+ * H3. An event from within (a timer, an effect's or a child's outcome) is handled before mail, but a child's end after what
+ *     the child had told before.
  * H4. A request that was taken is owed an answer until it is settled; when the actor ends, its asker is told.
  * H5. A step's fallible part comes first (chart-plan.ts); what follows cannot fail.
  */
@@ -19,7 +20,8 @@ import { newPlan, planSend, planStep, type Answer, type Plan, type Planning, typ
 import { ChartTimers } from './chart-timers.js'
 import type { Logic } from './definition.js'
 import type { DurableRun } from './durable-run.js'
-import { returnAddress, type Envelope } from './envelope.js'
+import type { Outcome } from './effect-run.js'
+import { returnAddress, type Cause, type Envelope } from './envelope.js'
 import { WITHIN_MAX } from './limits.js'
 import type { Message } from './protocol.js'
 import type { ActorEnding } from './ref.js'
@@ -29,6 +31,12 @@ import { Chart, Self, type AnyActorRef, type AnyEventObject, type AnyMachineSnap
 /** Most steps only change the snapshot. */
 const isQuiet = ({ effects, started, stopped, snapshot }: Step): boolean => effects.length + started.length + stopped.length === 0 && snapshot.status === 'active'
 const noop = (): void => {}
+
+interface ChildEnd {
+  readonly ref: AnyActorRef
+  readonly from: Address
+  readonly outcome: Outcome
+}
 
 export class Charted implements Behaviour, ChartPort, Planning {
   readonly self: Self
@@ -41,6 +49,8 @@ export class Charted implements Behaviour, ChartPort, Planning {
   #children: ChartChildren | undefined
   /** Requests that were taken and not answered yet, by ask. */
   protected owed: Map<number, Envelope> | undefined
+  /** Children that have ended, and their last words are in the mailbox still. */
+  #ends: ChildEnd[] | undefined
   /** Counts restarts. */
   #life = 0
   #unnamed = 0
@@ -66,7 +76,7 @@ export class Charted implements Behaviour, ChartPort, Planning {
     return !this.#holding
   }
   get hasWork(): boolean {
-    return !this.#holding && this.#within !== undefined && this.#within.length > 0
+    return !this.#holding && ((this.#within !== undefined && this.#within.length > 0) || (this.#ends !== undefined && !this.cell.mailbox.hasMail))
   }
   get working(): boolean {
     return this.#holding || this.#children?.effects === true
@@ -83,11 +93,14 @@ export class Charted implements Behaviour, ChartPort, Planning {
       const { address, key } = cell
       step = this.first(this.#chart, () => cell.options.input ?? this.#logic.input?.({ address, key }))
       if (step.snapshot.status === 'error') throw step.snapshot.error
-      plan = planStep(this, step, undefined)
+      plan = planStep(this, step, cell.options.childOf?.cause)
     } catch (error) {
       return cell.fail(undefined, error)
     }
-    this.#whenKept(this.keep(step, plan, undefined, undefined), () => this.#commit(step, plan, () => cell.began()), (error) => cell.fail(undefined, error))
+    const kept = this.keep(step, plan, undefined, undefined)
+    const begin = (): void => this.#commit(step, plan, () => cell.began())
+    if (kept === undefined) begin()
+    else this.#whenKept(kept, begin, (error) => cell.fail(undefined, error))
   }
 
   /** What an effect of this chart runs with, when the actor is durable. */
@@ -121,7 +134,7 @@ export class Charted implements Behaviour, ChartPort, Planning {
       this.cell.parts.endings.dead(envelope, 'refused', error)
       return
     }
-    this.#run(message, envelope)
+    this.#run(message, envelope, envelope)
   }
 
   /** A chart's parent and children may pass an event on, so that its receiver answers the one who asked. */
@@ -131,23 +144,25 @@ export class Charted implements Behaviour, ChartPort, Planning {
   }
 
   work(): boolean {
+    if (this.#ends !== undefined) this.#hearEnds()
     const next = this.#within?.shift()
     if (next === undefined) return false
     if (next.source !== undefined && isEnd(next.event)) this.#children?.forget(next.source)
-    if (next.to === undefined) this.#run(next.event, undefined, next)
-    else this.#passOn(next.to, next.event)
+    if (next.to === undefined) this.#run(next.event, undefined, next.cause, next)
+    else this.#passOn(next.to, next.event, next.cause)
     return true
   }
 
   /** An event from within: nobody can refuse it. */
-  internal(event: AnyEventObject, source?: AnyActorRef): void {
-    if (source !== undefined && this.#children?.find(source) === undefined) return
+  internal(event: AnyEventObject, source?: AnyActorRef, cause?: Cause): void {
+    const child = source && this.#children?.find(source)
+    if (source !== undefined && child === undefined) return
     if (source !== undefined && (this.#within?.length ?? 0) >= WITHIN_MAX) {
       this.#children?.stop(source)
       const error = new TroupeError('Overloaded', `${source.id}, a child of ${this.cell.address}, sent more than ${WITHIN_MAX} events that wait`, 'send less from callbacks and observables, or let an actor with a mailbox do it')
       event = { type: `xstate.error.actor.${source.id}`, error, actorId: source.id }
     }
-    this.#later({ event, source })
+    this.#later({ event, source, cause: cause ?? child?.cause })
   }
 
   forChild(child: AnyActorRef, event: AnyEventObject): void {
@@ -167,7 +182,7 @@ export class Charted implements Behaviour, ChartPort, Planning {
 
   // ── steps ─────────────────────────────────────────────────────────────────────────────────────
 
-  #run(event: AnyEventObject, envelope: Envelope | undefined, within?: Within): void {
+  #run(event: AnyEventObject, envelope: Envelope | undefined, cause: Cause | undefined, within?: Within): void {
     const before = this.#snapshot as AnyMachineSnapshot
     let step: Step
     let plan: Plan | undefined
@@ -175,19 +190,23 @@ export class Charted implements Behaviour, ChartPort, Planning {
       step = this.#chart.step(this.self, before, event)
       if (step.snapshot.status === 'error') throw step.snapshot.error
       if (envelope !== undefined && !step.taken) return this.#notTaken(envelope)
-      if (!isQuiet(step)) plan = planStep(this, step, envelope)
+      if (!isQuiet(step)) plan = planStep(this, step, cause)
     } catch (error) {
       return this.cell.fail(envelope, error)
     }
-    const carryOut = (): void => {
-      if (envelope !== undefined) this.#took(envelope)
-      this.#commit(step, plan, noop)
-      if (this.#snapshot !== before) this.cell.mailbox.retry()
-    }
-    this.#whenKept(this.keep(step, plan, envelope, within), carryOut, (error) => {
+    const kept = this.keep(step, plan, envelope, within)
+    if (kept === undefined) return this.#carryOut(step, plan, envelope)
+    this.#whenKept(kept, () => this.#carryOut(step, plan, envelope), (error) => {
       plan?.outbox.drop(this.cell.parts.endings)
       this.notKept(error, envelope, within)
     })
+  }
+
+  #carryOut(step: Step, plan: Plan | undefined, envelope: Envelope | undefined): void {
+    const before = this.#snapshot
+    if (envelope !== undefined) this.#took(envelope)
+    this.#commit(step, plan, noop)
+    if (this.#snapshot !== before) this.cell.mailbox.retry()
   }
 
   /** Keeps a step before it is carried out; nothing for an actor that is not durable. */
@@ -200,8 +219,7 @@ export class Charted implements Behaviour, ChartPort, Planning {
     this.cell.fail(envelope, error)
   }
 
-  #whenKept(kept: Promise<void> | undefined, carryOut: () => void, failed: (error: unknown) => void): void {
-    if (kept === undefined) return carryOut()
+  #whenKept(kept: Promise<void>, carryOut: () => void, failed: (error: unknown) => void): void {
     const life = this.#life
     const settle = (then: () => void): void => {
       if (life !== this.#life) return
@@ -240,8 +258,8 @@ export class Charted implements Behaviour, ChartPort, Planning {
   }
 
   /** A delayed send whose time has come, or one from outside a step. */
-  #passOn(to: unknown, event: AnyEventObject): void {
-    const plan = newPlan([], new Set(), undefined)
+  #passOn(to: unknown, event: AnyEventObject, cause: Cause | undefined): void {
+    const plan = newPlan([], new Set(), cause)
     try {
       planSend(this, plan, { to, event })
     } catch (error) {
@@ -280,7 +298,7 @@ export class Charted implements Behaviour, ChartPort, Planning {
       if (life !== this.#life) return
       for (const cell of leaving ?? []) cell?.retire()
       for (const answer of plan.answers) this.#answer(answer)
-      for (const child of plan.starts) this.#children?.begin(child, plan.cause)
+      for (const child of plan.starts) this.#children?.begin(child)
       then()
       if (step?.snapshot.status === 'done') void this.cell.stop({ kind: 'finished', output: step.snapshot.output })
     }
@@ -306,8 +324,20 @@ export class Charted implements Behaviour, ChartPort, Planning {
   // ── end ───────────────────────────────────────────────────────────────────────────────────────
 
   /** A child cell has ended. One that was stopped by another has come to its end too, and has no output. */
-  childEnded(ref: AnyActorRef, ending: ActorEnding): void {
-    this.#children?.ended(ref, ending.kind === 'failed' ? { ok: false, error: ending.error } : { ok: true, value: ending.kind === 'finished' ? ending.output : undefined })
+  childEnded(ref: AnyActorRef, from: Address, ending: ActorEnding): void {
+    const outcome: Outcome = ending.kind === 'failed' ? { ok: false, error: ending.error } : { ok: true, value: ending.kind === 'finished' ? ending.output : undefined }
+    if (this.#children?.find(ref) === undefined) return
+    ;(this.#ends ??= []).push({ ref, from, outcome })
+    this.#hearEnds()
+    this.cell.wake()
+  }
+
+  #hearEnds(): void {
+    const heard = (this.#ends ?? []).filter(({ from }) => !this.cell.mailbox.someWaits((envelope) => envelope.from === from))
+    if (heard.length === 0) return
+    const left = this.#ends?.filter((end) => !heard.includes(end))
+    this.#ends = left?.length === 0 ? undefined : left
+    for (const { ref, outcome } of heard) this.#children?.ended(ref, outcome)
   }
 
   /** A chart never waits for what it asked: it takes mail meanwhile. */
@@ -337,7 +367,7 @@ export class Charted implements Behaviour, ChartPort, Planning {
     this.#timers?.cancelAll()
     this.#children?.dispose(why)
     const owed = this.owed
-    this.#timers = this.#children = this.#within = this.owed = undefined
+    this.#timers = this.#children = this.#within = this.owed = this.#ends = undefined
     const { replies } = this.cell.parts
     for (const [ask, envelope] of owed ?? []) {
       const told = why === 'failed' ? `failed: ${describe(error)}` : 'stopped'

@@ -1,7 +1,7 @@
 /** One effect that a chart invoked, while it runs: `ask`, `infer`, `stepOnce`, `streamOnce`. */
 import type { TroupeError } from '../ground/errors.js'
 import type { Cell } from './cell.js'
-import type { CancelReason, Envelope } from './envelope.js'
+import type { CancelReason, Cause } from './envelope.js'
 import type { DurableRun } from './durable-run.js'
 import type { Inference } from './effects.js'
 import { runInference } from './inference.js'
@@ -18,7 +18,7 @@ export class EffectRun {
   readonly #cell: Cell
   readonly #effect: InvokedEffect
   readonly #id: string
-  readonly #cause: Envelope | undefined
+  readonly #cause: Cause | undefined
   readonly #told: (outcome: Outcome) => void
   /** What it had before a crash, and where its results go, when the actor is durable. */
   readonly #durable: DurableRun | undefined
@@ -28,7 +28,7 @@ export class EffectRun {
   #reader = 0
   #cancelled: CancelReason | undefined
 
-  constructor(cell: Cell, effect: InvokedEffect, id: string, cause: Envelope | undefined, told: (outcome: Outcome) => void, run: DurableRun | undefined) {
+  constructor(cell: Cell, effect: InvokedEffect, id: string, cause: Cause | undefined, told: (outcome: Outcome) => void, run: DurableRun | undefined) {
     this.#cell = cell
     this.#effect = effect
     this.#id = id
@@ -78,10 +78,9 @@ export class EffectRun {
 
   #work(): Work {
     const { parts, address, definition } = this.#cell
-    // The deadline of the message that led here is not the effect's: a chart may take its time.
     const sender: Sender = {
       address,
-      cause: this.#cause === undefined ? undefined : Object.assign(Object.create(this.#cause) as Envelope, { deadline: 0 }),
+      cause: this.#cause,
       asker: { opened: (ask) => this.#opened(ask), closed: (ask) => void this.#asks.delete(ask) },
     }
     const signalOf = (): AbortSignal => this.#signal
@@ -90,7 +89,7 @@ export class EffectRun {
         return signalOf()
       },
       idempotencyKey: `${address}/${this.#id}/${this.#effect.name}`,
-      ask: (to, message, options) => this.#ask(parts.ref(to.protocol, to.address), message as unknown as Message, options, sender) as Promise<never>,
+      ask: (to, message, options) => this.#ask(parts.ref(to.protocol, to.address), message, options, sender) as Promise<never>,
       stream: (to, message) => parts.post.stream(parts.ref(to.protocol, to.address) as never, message, {}, sender) as AsyncIterableIterator<never>,
       infer: (task, model, input, options = {}) => {
         const signal = options.signal === undefined ? this.#signal : AbortSignal.any([this.#signal, options.signal])

@@ -74,6 +74,12 @@ export class Envelope implements Stamp {
   }
 }
 
+/** What led to a message: all that is needed of the envelope that was being handled. */
+export type Cause = Pick<Envelope, 'id' | 'trace' | 'deadline' | 'entry'>
+
+/** A cause for what goes on after its envelope was handled: it keeps no body alive, and its deadline does not hold there. */
+export const lasting = (cause: Cause | undefined): Cause | undefined => cause && { id: cause.id, trace: cause.trace, deadline: 0, entry: cause.entry }
+
 /** Whether what becomes of it is still to be decided. */
 export const isOpen = ({ ending }: Envelope): boolean => ending === 'waiting' || ending === 'deferred'
 

@@ -70,6 +70,10 @@ class Ring<T> {
   peek(): T | undefined {
     return this.#slots[this.#head]
   }
+  some(matches: (item: T) => boolean): boolean {
+    for (let i = 0; i < this.length; i++) if (matches(this.#slots[(this.#head + i) & (this.#slots.length - 1)] as T)) return true
+    return false
+  }
   /** Removes the first that matches, keeping the order: a linear search, for the rare paths only. */
   pick(matches: (item: T) => boolean): T | undefined {
     let found: T | undefined
@@ -186,6 +190,11 @@ export class Mailbox<T extends Item> {
     this.bytes -= item.body.length
     if (this.#waiting > 0) this.#admitWaiters()
     return item
+  }
+
+  /** Whether something in the lanes matches: a linear search. */
+  someWaits(matches: (item: T) => boolean): boolean {
+    return this.#lanes?.some((lane) => lane?.some(matches)) === true
   }
 
   /** Puts back what was just taken, to be taken first again. */

@@ -5,7 +5,7 @@ import { OUTSIDE, type Address } from './address.js'
 import type { Cell } from './cell.js'
 import { pack } from './codec.js'
 import { overloaded } from './endings.js'
-import { Envelope, PRIORITY, type DeadReason, type PriorityName } from './envelope.js'
+import { Envelope, PRIORITY, type Cause, type DeadReason, type PriorityName } from './envelope.js'
 import { heed } from './heed.js'
 import { ASK_TIMEOUT_MS } from './limits.js'
 import type { Parts } from './parts.js'
@@ -18,7 +18,7 @@ import { Channel } from './streams.js'
 export interface Sender {
   readonly address: Address
   /** The envelope being handled, whose deadline and trace are handed on. */
-  readonly cause: Envelope | undefined
+  readonly cause: Cause | undefined
   readonly asker: Asker | undefined
   /** Throws `AskCycle` when asking this cell could never end. */
   readonly mayAsk?: (cell: Cell, type: string) => void

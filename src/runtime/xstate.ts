@@ -262,7 +262,8 @@ export class Chart {
     const outer = begin(self)
     try {
       const snapshot = this.#machine.restoreSnapshot({ ...kept, historyValue: kept.history, children } as never, theScope) as AnyMachineSnapshot
-      const gone = Object.keys(kept.children).find((id) => snapshot.children[id] === undefined)
+      const alive = snapshot.children as Record<string, unknown>
+      const gone = Object.keys(kept.children).find((id) => alive[id] === undefined)
       if (gone !== undefined) throw new Error(`it no longer has ${kept.children[gone]?.src}, which runs as ${gone}`)
       const step = outcome(snapshot)
       // XState makes them from a snapshot, so their input is no option of theirs.

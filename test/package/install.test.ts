@@ -61,10 +61,12 @@ describe.each([
   })
 
   test('has types that a strict compiler takes, library files included', async () => {
-    const entrances = ['troupe', 'troupe/models', 'troupe/actors', 'troupe/testing'].map((name, index) => `import * as part${index} from '${name}'\nexport const keys${index}: string[] = Object.keys(part${index})`)
+    const entrances = ['troupe', 'troupe/models', 'troupe/actors', 'troupe/lmdb', 'troupe/testing'].map((name, index) => `import * as part${index} from '${name}'\nexport const keys${index}: string[] = Object.keys(part${index})`)
     const compiled = await consumer.compile(entrances.join('\n'))
     expect(compiled.stdout).toBe('')
     expect(compiled.status).toBe(0)
+    const exact = await consumer.compile(entrances.join('\n'), { exact: true })
+    expect(exact.stdout.split('\n').filter((line) => /^\S/.test(line) && !line.startsWith('node_modules/xstate/'))).toEqual([])
     const wrong = await consumer.compile("import { noSuchThing } from 'troupe'\nnoSuchThing()")
     expect(wrong.stdout).toContain('noSuchThing')
   })

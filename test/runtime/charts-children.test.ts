@@ -100,6 +100,22 @@ const crashing = (withError: boolean) =>
     },
   })
 
+test('what a child told its parent before its end is heard before its end', async () => {
+  const teller = createMachine({ initial: 'a', states: { a: { type: 'final', entry: [sendParent({ type: 'say', word: 'one' }), sendParent({ type: 'say', word: 'two' })] } } })
+  const P = protocol({ go: request(null, z.array(z.string())) })
+  const listener = setup({ types: { context: {} as { heard: string[]; from: unknown }, events: {} as EventsOf<typeof P> | { type: 'say'; word: string } }, actors: { teller } }).createMachine({
+    context: { heard: [], from: undefined },
+    initial: 'idle',
+    states: {
+      idle: { on: { go: { target: 'listening', actions: assign({ from: ({ event }) => event.from }) } } },
+      listening: { invoke: { src: 'teller', onDone: { target: 'idle', actions: reply(({ context }) => context.heard, { to: ({ context }) => context.from as never }) } }, on: { say: { actions: assign({ heard: ({ context, event }) => [...context.heard, event.word] }) } } },
+    },
+  })
+  const troupe = await createTroupe()
+  expect(await troupe.spawn('listener', actor(P, listener)).ask({ type: 'go' })).toEqual(['one', 'two'])
+  await troupe.stop()
+})
+
 test('a child that crashes goes to onError', async () => {
   await using troupe = await createTroupe()
   const ref = troupe.spawn('parent', actor(Parent, crashing(true)))

@@ -1,0 +1,160 @@
+/** Models of remote providers, by the interface of the AI SDK: the same calls, the same errors, none of our threads. */
+import type { Clock } from '../ground/clock.js'
+import { TroupeError, describe } from '../ground/errors.js'
+import { Call } from './call.js'
+import type { Inference, InferOptions } from './kernel.js'
+import type { GeneratePart, GenerateRequest, GenerateResult } from './kernels/generate.js'
+
+/** As much of an AI SDK `LanguageModel` (specification v2 or v3) as is used here. */
+export interface RemoteLanguageModel {
+  readonly modelId: string
+  readonly provider: string
+  doStream(options: Record<string, unknown>): PromiseLike<{ readonly stream: ReadableStream<unknown> }>
+}
+/** As much of an AI SDK `EmbeddingModel` (specification v2 or v3) as is used here. */
+export interface RemoteEmbeddingModel {
+  readonly modelId: string
+  readonly provider: string
+  readonly maxEmbeddingsPerCall?: number | PromiseLike<number | undefined> | undefined
+  doEmbed(options: { values: string[]; abortSignal?: AbortSignal }): PromiseLike<{ readonly embeddings: readonly (readonly number[])[] }>
+}
+export type RemoteModel = RemoteLanguageModel | RemoteEmbeddingModel
+
+/** A provider that is busy or out of reach is asked again so often, waiting longer each time unless it says how long. */
+const TRIES = 3
+const WAIT_MS = 500
+const EMBEDDINGS_PER_CALL = 96
+
+interface Finish {
+  readonly finishReason: string | { readonly unified: string }
+  readonly usage: { readonly inputTokens?: Tokens; readonly outputTokens?: Tokens }
+}
+type Tokens = number | { readonly total?: number } | undefined
+type StreamPart = { readonly type: 'text-delta'; readonly delta: string } | ({ readonly type: 'finish' } & Finish) | { readonly type: 'error'; readonly error: unknown } | { readonly type: 'other' }
+
+/** Calls to one remote model; at most `callsMax` are open at a time. */
+export class Remote {
+  readonly #name: string
+  readonly #model: RemoteModel
+  readonly #clock: Clock
+  readonly #callsMax: number
+  readonly #calls = new Set<Call>()
+
+  constructor({ name, model, clock, callsMax }: { name: string; model: RemoteModel; clock: Clock; callsMax: number }) {
+    this.#name = name
+    this.#model = model
+    this.#clock = clock
+    this.#callsMax = callsMax
+  }
+
+  generate(request: GenerateRequest, how: InferOptions): Inference<GeneratePart, GenerateResult> {
+    const join = (a: unknown, b: unknown): GeneratePart => ({ text: (a as GeneratePart).text + (b as GeneratePart).text })
+    const { call, signal } = this.#open(how, join)
+    const model = this.#model
+    if (!call.ended) {
+      if (!('doStream' in model)) call.fail(this.#wrongTask('generate'))
+      else void this.#settle(call, () => this.#write(model, request, call, signal))
+    }
+    return call.answer as unknown as Inference<GeneratePart, GenerateResult>
+  }
+
+  embed(texts: readonly string[], how: InferOptions): Inference<Float32Array, Float32Array[]> {
+    const { call, signal } = this.#open(how)
+    const model = this.#model
+    if (!call.ended) {
+      if (!('doEmbed' in model)) call.fail(this.#wrongTask('embed'))
+      else void this.#settle(call, () => this.#embedAll(model, texts, signal))
+    }
+    return call.answer as unknown as Inference<Float32Array, Float32Array[]>
+  }
+
+  refuse(task: string): Inference {
+    const { call } = this.#open({})
+    call.fail(this.#wrongTask(task))
+    return call.answer
+  }
+
+  stop(error: TroupeError): void {
+    for (const call of this.#calls) call.fail(error)
+  }
+
+  #open(how: InferOptions, join?: (a: unknown, b: unknown) => unknown): { call: Call; signal: AbortSignal } {
+    const controller = new AbortController()
+    const onEnd = (ended: Call): void => {
+      this.#calls.delete(ended)
+      controller.abort()
+    }
+    const call = new Call({ clock: this.#clock, how, count: 1, chars: 0, onEnd, ...(join === undefined ? {} : { join }) })
+    if (!call.ended && this.#calls.size >= this.#callsMax) call.fail(new TroupeError('Overloaded', `${this.#calls.size} calls are already open for ${this.#name}`, 'try again after details.retryAfterMs, or send less at once', { model: this.#name, retryAfterMs: WAIT_MS }))
+    if (!call.ended) this.#calls.add(call)
+    return { call, signal: controller.signal }
+  }
+
+  async #settle(call: Call, work: () => Promise<unknown>): Promise<void> {
+    for (let tried = 1; !call.ended; tried++) {
+      try {
+        return call.end(await work())
+      } catch (thrown) {
+        const { error, waitMs } = this.#judge(thrown, tried)
+        // What a reader has seen cannot be taken back.
+        if (waitMs === undefined || tried === TRIES || call.answer.came > 0) return call.fail(error)
+        await new Promise<void>((resolve) => void this.#clock.timer(waitMs, resolve))
+      }
+    }
+  }
+
+  async #write(model: RemoteLanguageModel, request: GenerateRequest, call: Call, signal: AbortSignal): Promise<GenerateResult> {
+    const { stream } = await model.doStream({ ...settingsOf(request), prompt: promptOf(request), abortSignal: signal })
+    let text = ''
+    let finish: Finish | undefined
+    for await (const part of stream as unknown as AsyncIterable<StreamPart>) {
+      if (part.type === 'error') throw part.error
+      if (part.type === 'finish') finish = part
+      if (part.type !== 'text-delta') continue
+      text += part.delta
+      call.answer.push({ text: part.delta })
+      await call.answer.room()
+    }
+    const reason = typeof finish?.finishReason === 'object' ? finish.finishReason.unified : finish?.finishReason
+    const usage = { promptTokens: countOf(finish?.usage.inputTokens), completionTokens: countOf(finish?.usage.outputTokens) }
+    return { text, usage, finishReason: reason === 'length' ? 'length' : 'stop', ...(request.schema === undefined ? {} : { value: JSON.parse(text) as unknown }) }
+  }
+
+  async #embedAll(model: RemoteEmbeddingModel, texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
+    const most = (await model.maxEmbeddingsPerCall) ?? EMBEDDINGS_PER_CALL
+    const vectors: Float32Array[] = []
+    for (let at = 0; at < texts.length; at += most) {
+      const { embeddings } = await model.doEmbed({ values: texts.slice(at, at + most), abortSignal: signal })
+      for (const embedding of embeddings) vectors.push(Float32Array.from(embedding))
+    }
+    return vectors
+  }
+
+  /** What went wrong, as our error, and how long to wait before the next try, if one makes sense. */
+  #judge(thrown: unknown, tried: number): { error: TroupeError; waitMs?: number } {
+    const { statusCode: status, isRetryable, responseHeaders } = (typeof thrown === 'object' && thrown !== null ? thrown : {}) as { statusCode?: number; isRetryable?: boolean; responseHeaders?: Record<string, string> }
+    const details = { model: this.#name, provider: this.#model.provider, ...(status === undefined ? {} : { status }) }
+    const said = Number(responseHeaders?.['retry-after'])
+    const retryAfterMs = Number.isFinite(said) ? said * 1_000 : WAIT_MS * 2 ** (tried - 1)
+    if (status === 401 || status === 403) return { error: new TroupeError('Unauthorized', `${this.#name} refused the call: ${describe(thrown)}`, 'check the access key of the provider', details, thrown) }
+    if (status === 429 || status === 503) return { error: new TroupeError('Overloaded', `${this.#name} is busy: ${describe(thrown)}`, 'try again after details.retryAfterMs', { ...details, retryAfterMs }, thrown), waitMs: retryAfterMs }
+    const error = new TroupeError('ModelFailed', `${this.#name} failed: ${describe(thrown)}`, 'see the cause', details, thrown)
+    return isRetryable === true ? { error, waitMs: retryAfterMs } : { error }
+  }
+
+  #wrongTask(task: string): TroupeError {
+    return new TroupeError('ModelFailed', `${this.#name} cannot ${task}`, 'a language model generates, an embedding model embeds; choose another model', { model: this.#name, task, reason: 'unsupported-task' })
+  }
+}
+
+const countOf = (tokens: Tokens): number => (typeof tokens === 'number' ? tokens : (tokens?.total ?? 0))
+
+function settingsOf({ maxTokens, temperature, topK, topP, seed, stop, schema }: GenerateRequest): Record<string, unknown> {
+  const given = { maxOutputTokens: maxTokens, temperature, topK, topP, seed, stopSequences: typeof stop === 'string' ? [stop] : stop, responseFormat: schema === undefined ? undefined : { type: 'json', schema } }
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+}
+
+function promptOf({ messages, prompt }: GenerateRequest): unknown[] {
+  const all = messages ?? [{ role: 'user', content: prompt ?? '' }]
+  return all.map(({ role, content }) => (role === 'system' ? { role, content } : { role: role === 'assistant' ? role : 'user', content: [{ type: 'text', text: content }] }))
+}
