@@ -27,3 +27,6 @@ export type { AudioDetected, AudioHeard, AudioSaid, AudioSound, AudioStretch, Au
 export { memoryBlobs } from './blobs-memory.js'
 export { folderBlobs } from './blobs-folder.js'
 export type { BlobLimits, BlobRef, Blobs, Payload } from './blobs.js'
+export { track, trackable, UNTRACKED } from './flows/tracking.js'
+export type { Act, Schema, Trackable, Tracked } from './flows/tracking.js'
+export { likeness } from './flows/likeness.js'
