@@ -32,7 +32,7 @@ function shape<T>(check: Check): Shape<T> {
   return { check, '~standard': { version: 1, vendor: 'troupe', validate } }
 }
 
-const typed = <T>(what: string, holds: (value: unknown) => boolean): Shape<T> =>
+export const typed = <T>(what: string, holds: (value: unknown) => boolean): Shape<T> =>
   shape((value, path, issues) => {
     if (!holds(value)) issues.push({ message: `expected ${what}`, path })
   })

@@ -49,7 +49,9 @@ async function locateIn(folder: string, name: string, dtype: Dtype = 'auto'): Pr
   const config = await readJson(name, folder, 'config.json')
   const writes = writesText(config)
   const graph = await findGraph(name, folder, graphNames(config, writes, dtype), dtype)
-  return { name, folder, config, writes, wordless: false, graphs: {}, ...graph }
+  // What looks or listens has its own kind of preprocessing in place of a tokenizer.
+  const wordless = (await isThere(folder, 'preprocessor_config.json')) && !(await isThere(folder, 'tokenizer.json'))
+  return { name, folder, config, writes, wordless, graphs: {}, ...graph }
 }
 
 /** A model whose graphs transformers.js finds by itself; one of the hub is left to it altogether. */
@@ -61,6 +63,8 @@ export async function locateWhole(name: string, hub: boolean): Promise<Located> 
   const sizes = await Promise.all(files.map(async (file) => (await stat(join(folder, 'onnx', file))).size))
   return { name, folder, graph: '', graphs: {}, bytes: sizes.reduce((sum, size) => sum + size, 0), config, writes: false, wordless: true }
 }
+
+const isThere = (folder: string, file: string): Promise<boolean> => stat(join(folder, file)).then((found) => found.isFile(), () => false)
 
 function folderOf(name: string): string {
   if (name.startsWith('embedded:')) {

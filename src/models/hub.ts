@@ -26,7 +26,7 @@ export interface HubRequest {
 }
 
 const NEEDED = ['config.json', 'tokenizer.json', 'tokenizer_config.json']
-const WELCOME = ['chat_template.jinja', 'generation_config.json']
+const WELCOME = ['chat_template.jinja', 'generation_config.json', 'preprocessor_config.json']
 
 export const isHubId = (name: string): boolean => /^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(name)
 

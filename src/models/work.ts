@@ -38,8 +38,10 @@ export class Work implements Waiting {
 
 /** What an input that is neither text nor bytes counts for. */
 const OTHER = 64
+/** A text takes several times its length on its way through tokens; bytes go as they are. */
+const BYTES_PER_CHAR = 8
 
-export const charsOf = (input: unknown): number => (typeof input === 'string' ? input.length : isPair(input) ? input.text.length + input.pair.length : bytesIn(input) || OTHER)
+export const charsOf = (input: unknown): number => (typeof input === 'string' ? input.length : isPair(input) ? input.text.length + input.pair.length : Math.ceil(bytesIn(input) / BYTES_PER_CHAR) || OTHER)
 
 /** Bytes of the arrays that an input is or holds. */
 function bytesIn(input: unknown): number {

@@ -16,6 +16,7 @@ import type { Graph, Kernel, Model, Port, Tensor, Tensors } from './kernel.js'
 import { classify, entail, rerank } from './kernels/classify.js'
 import { detectSpeech } from './kernels/detect-speech.js'
 import { embed } from './kernels/embed.js'
+import { embedAudio } from './kernels/embed-audio.js'
 import { Engine } from './kernels/generate.js'
 import { runPipeline, type Pipe } from './kernels/pipeline.js'
 import { read } from './kernels/read.js'
@@ -30,7 +31,7 @@ type Session = import('onnxruntime-node').InferenceSession
 type OrtTensor = import('onnxruntime-node').Tensor
 
 /** Batch kernels by task. */
-const KERNELS: Readonly<Record<string, Kernel>> = { embed, tag, understand, classify, rerank, entail, read, detectSpeech }
+const KERNELS: Readonly<Record<string, Kernel>> = { embed, tag, understand, classify, rerank, entail, read, detectSpeech, embedAudio }
 
 /** Loads the native addon. The host calls it too: an addon first loaded by a thread cannot be loaded again after that thread ends. */
 export async function loadAddon(): Promise<Ort> {

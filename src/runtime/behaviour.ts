@@ -1,5 +1,6 @@
 import type { Cell } from './cell.js'
 import { Charted } from './charted.js'
+import { DurableCharted } from './durable-charted.js'
 import { DurableHandlers } from './durable-handlers.js'
 import { Handlers } from './handlers.js'
 import type { CancelReason, Envelope } from './envelope.js'
@@ -38,6 +39,6 @@ export interface Behaviour {
 /** The behaviour that a cell's definition calls for. */
 export function behaviourOf(cell: Cell): Behaviour {
   const { logic } = cell.definition
-  if (logic.kind === 'machine') return new Charted(cell, logic)
+  if (logic.kind === 'machine') return cell.ledger === undefined ? new Charted(cell, logic) : new DurableCharted(cell, logic, cell.ledger)
   return cell.ledger === undefined ? new Handlers(cell, logic.handlers) : new DurableHandlers(cell, logic.handlers, cell.ledger)
 }

@@ -251,10 +251,9 @@ export class Cell implements Runnable {
     else this.#held++
   }
 
-  /** Puts an envelope back to the head and takes no mail for a while. */
-  pauseFor(ms: number, envelope: Envelope): void {
-    if (!isOpen(envelope)) return
-    this.mailbox.putBack(envelope)
+  /** Puts an envelope back to the head, if there is one, and handles nothing for a while. */
+  pauseFor(ms: number, envelope: Envelope | undefined): void {
+    if (envelope !== undefined && isOpen(envelope)) this.mailbox.putBack(envelope)
     this.#held++
     this.#pause = this.parts.clock.timer(ms, () => {
       this.#held--

@@ -97,7 +97,7 @@ export class ChartChildren {
     if (this.find(start.ref) !== child) return
     if (way.kind === 'foreign') startForeign(start.ref)
     else if (way.kind === 'effect') {
-      way.run = new EffectRun(this.#cell, way.effect, start.id, cause, (outcome) => this.ended(start.ref, outcome))
+      way.run = new EffectRun(this.#cell, way.effect, start.id, cause, (outcome) => this.ended(start.ref, outcome), this.#chart.runOf(start.id))
       way.run.start(start.input)
     }
   }
@@ -158,6 +158,12 @@ export class ChartChildren {
       else if (way.kind === 'foreign') stopForeign(start.ref)
     }
   }
+}
+
+/** XState keeps a spawned child that has ended in the snapshot for ever. */
+export function dropChild(snapshot: AnyMachineSnapshot, ref: AnyActorRef): void {
+  const children = snapshot.children as Record<string, AnyActorRef>
+  for (const name of Object.keys(children)) if (children[name] === ref) delete children[name]
 }
 
 /** A child's own end, as its chart hears of it. */

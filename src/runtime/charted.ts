@@ -15,17 +15,18 @@ import { TroupeError, describe } from '../ground/errors.js'
 import type { Address } from './address.js'
 import type { Behaviour } from './behaviour.js'
 import type { Cell } from './cell.js'
-import { ChartChildren, isEnd, parentOf } from './chart-children.js'
+import { ChartChildren, dropChild, isEnd, parentOf } from './chart-children.js'
 import { newPlan, planSend, planStep, type Answer, type Plan, type Planning, type TimerChange, type Within } from './chart-plan.js'
 import { ChartTimers } from './chart-timers.js'
 import type { Logic } from './definition.js'
+import type { DurableRun } from './durable-run.js'
 import type { Outcome } from './effect-run.js'
 import { returnAddress, type Cause, type Envelope } from './envelope.js'
 import { WITHIN_MAX } from './limits.js'
 import type { Message } from './protocol.js'
 import type { ActorEnding } from './ref.js'
 import { interrupted } from './replies.js'
-import { Chart, dropChild, Self, type AnyActorRef, type AnyEventObject, type AnyMachineSnapshot, type ChartPort, type Step } from './xstate.js'
+import { Chart, Self, type AnyActorRef, type AnyEventObject, type AnyMachineSnapshot, type ChartPort, type Step } from './xstate.js'
 
 /** Most steps only change the snapshot. */
 const isQuiet = ({ effects, started, stopped, snapshot }: Step): boolean => effects.length + started.length + stopped.length === 0 && snapshot.status === 'active'
@@ -46,12 +47,15 @@ export class Charted implements Behaviour, ChartPort, Planning {
   #within: Within[] | undefined
   #timers: ChartTimers | undefined
   #children: ChartChildren | undefined
-  #owed: Map<number, Envelope> | undefined
+  /** Requests that were taken and not answered yet, by ask. */
+  protected owed: Map<number, Envelope> | undefined
   /** Children that have ended, and their last words are in the mailbox still. */
   #ends: ChildEnd[] | undefined
   /** Counts restarts. */
   #life = 0
   #unnamed = 0
+  /** Whether a step waits until it is kept: then nothing else is handled. */
+  #holding = false
 
   constructor(cell: Cell, logic: Logic & { kind: 'machine' }) {
     this.cell = cell
@@ -69,16 +73,16 @@ export class Charted implements Behaviour, ChartPort, Planning {
     return this.#snapshot
   }
   get free(): boolean {
-    return true
+    return !this.#holding
   }
   get hasWork(): boolean {
-    return (this.#within !== undefined && this.#within.length > 0) || (this.#ends !== undefined && !this.cell.mailbox.hasMail)
+    return !this.#holding && ((this.#within !== undefined && this.#within.length > 0) || (this.#ends !== undefined && !this.cell.mailbox.hasMail))
   }
   get working(): boolean {
-    return this.#children?.effects === true
+    return this.#holding || this.#children?.effects === true
   }
   get restful(): boolean {
-    return !this.hasWork && (this.#timers?.size ?? 0) + (this.#children?.size ?? 0) + (this.#owed?.size ?? 0) === 0
+    return !this.hasWork && (this.#timers?.size ?? 0) + (this.#children?.size ?? 0) + (this.owed?.size ?? 0) === 0
   }
 
   start(): void {
@@ -87,13 +91,26 @@ export class Charted implements Behaviour, ChartPort, Planning {
     let plan: Plan | undefined
     try {
       const { address, key } = cell
-      step = this.#chart.start(this.self, cell.options.input ?? this.#logic.input?.({ address, key }))
+      step = this.first(this.#chart, () => cell.options.input ?? this.#logic.input?.({ address, key }))
       if (step.snapshot.status === 'error') throw step.snapshot.error
       plan = planStep(this, step, cell.options.childOf?.cause)
     } catch (error) {
       return cell.fail(undefined, error)
     }
-    this.#commit(step, plan, () => cell.began())
+    const kept = this.keep(step, plan, undefined, undefined)
+    const begin = (): void => this.#commit(step, plan, () => cell.began())
+    if (kept === undefined) begin()
+    else this.#whenKept(kept, begin, (error) => cell.fail(undefined, error))
+  }
+
+  /** What an effect of this chart runs with, when the actor is durable. */
+  runOf(_child: string): DurableRun | undefined {
+    return undefined
+  }
+
+  /** The step to start with. */
+  protected first(chart: Chart, input: () => unknown): Step {
+    return chart.start(this.self, input())
   }
 
   takes(type: string): 'now' | 'try' | 'later' | 'never' {
@@ -131,7 +148,7 @@ export class Charted implements Behaviour, ChartPort, Planning {
     const next = this.#within?.shift()
     if (next === undefined) return false
     if (next.source !== undefined && isEnd(next.event)) this.#forget(next.source)
-    if (next.to === undefined) this.#run(next.event, undefined, next.cause)
+    if (next.to === undefined) this.#run(next.event, undefined, next.cause, next)
     else this.#passOn(next.to, next.event, next.cause)
     return true
   }
@@ -165,12 +182,12 @@ export class Charted implements Behaviour, ChartPort, Planning {
 
   /** A child that is being stopped: what it told of its end and was not handled yet is late. */
   unhear(child: AnyActorRef): void {
-    if (this.hasWork) this.#within = this.#within?.filter(({ source, event }) => source !== child || !(isEnd(event) || event.type.startsWith('xstate.snapshot.')))
+    this.#within = this.#within?.filter(({ source, event }) => source !== child || !(isEnd(event) || event.type.startsWith('xstate.snapshot.')))
   }
 
   // ── steps ─────────────────────────────────────────────────────────────────────────────────────
 
-  #run(event: AnyEventObject, envelope: Envelope | undefined, cause: Cause | undefined): void {
+  #run(event: AnyEventObject, envelope: Envelope | undefined, cause: Cause | undefined, within?: Within): void {
     const before = this.#snapshot as AnyMachineSnapshot
     let step: Step
     let plan: Plan | undefined
@@ -182,9 +199,61 @@ export class Charted implements Behaviour, ChartPort, Planning {
     } catch (error) {
       return this.cell.fail(envelope, error)
     }
+    const kept = this.keep(step, plan, envelope, within)
+    if (kept === undefined) return this.#carryOut(step, plan, envelope)
+    this.#whenKept(kept, () => this.#carryOut(step, plan, envelope), (error) => {
+      plan?.outbox.drop(this.cell.parts.endings)
+      this.notKept(error, envelope, within)
+    })
+  }
+
+  #carryOut(step: Step, plan: Plan | undefined, envelope: Envelope | undefined): void {
+    const before = this.#snapshot
     if (envelope !== undefined) this.#took(envelope)
     this.#commit(step, plan, noop)
     if (this.#snapshot !== before) this.cell.mailbox.retry()
+  }
+
+  /** Keeps a step before it is carried out; nothing for an actor that is not durable. */
+  protected keep(_step: Step, _plan: Plan | undefined, _envelope: Envelope | undefined, _within: Within | undefined): Promise<void> | undefined {
+    return undefined
+  }
+
+  /** A step that could not be kept never was. */
+  protected notKept(error: unknown, envelope: Envelope | undefined, _within: Within | undefined): void {
+    this.cell.fail(envelope, error)
+  }
+
+  #whenKept(kept: Promise<void>, carryOut: () => void, failed: (error: unknown) => void): void {
+    const life = this.#life
+    const settle = (then: () => void): void => {
+      if (life !== this.#life) return
+      this.#holding = false
+      then()
+      this.cell.wake()
+      this.cell.parts.dispatcher.poke()
+    }
+    this.#holding = true
+    kept.then(
+      () => settle(carryOut),
+      (error: unknown) => settle(() => failed(error)),
+    )
+  }
+
+  /** Handles nothing until the promise resolves. */
+  protected holdFor(kept: Promise<void>, then: () => void): void {
+    this.#whenKept(kept, then, noop)
+  }
+
+  /** A timer whose moment has passed already. */
+  protected overdue(name: string, due: Within): void {
+    this.#later({ ...due, timer: name })
+  }
+
+  /** An event from within that is to be handled again, before all others. */
+  protected again(within: Within): void {
+    this.#within ??= []
+    this.#within.unshift(within)
   }
 
   #answer(answer: Answer): void {
@@ -212,7 +281,7 @@ export class Charted implements Behaviour, ChartPort, Planning {
   #took(envelope: Envelope): void {
     const { endings, replies } = this.cell.parts
     endings.handled(envelope)
-    if (envelope.correlation !== 0 && replies.get(envelope.correlation) !== undefined) (this.#owed ??= new Map()).set(envelope.correlation, envelope)
+    if (envelope.correlation !== 0 && replies.get(envelope.correlation) !== undefined) (this.owed ??= new Map()).set(envelope.correlation, envelope)
   }
 
   /** Carries out a step; `step` is undefined for a send alone, `plan` for a step that only changes the snapshot. */
@@ -224,7 +293,7 @@ export class Charted implements Behaviour, ChartPort, Planning {
     }
     if (plan === undefined) return then()
     for (const act of plan.acts) act()
-    for (const change of plan.timers) this.#changeTimer(change)
+    for (const change of plan.timers) this.changeTimer(change)
     // The old go before the new take their names, but hear first what the step told them.
     const leaving = step?.stopped.map((ref) => this.#children?.stop(ref, { afterMail: plan.spokenTo.has(ref) }))
     for (const child of plan.starts) this.#children?.add(child)
@@ -249,9 +318,9 @@ export class Charted implements Behaviour, ChartPort, Planning {
   }
 
   /** A cancel reaches a timer that has fired and was not handled yet, too. */
-  #changeTimer(change: TimerChange): void {
+  protected changeTimer(change: TimerChange): void {
     this.#timers?.cancel(change.name)
-    if (this.hasWork) this.#within = this.#within?.filter(({ timer }) => timer !== change.name)
+    this.#within = this.#within?.filter(({ timer }) => timer !== change.name)
     if (change.kind === 'cancel') return
     this.#timers ??= new ChartTimers(this.cell.parts.clock)
     this.#timers.set(change.name, change.delayMs, () => this.#later({ ...change.due, timer: change.name }))
@@ -290,7 +359,7 @@ export class Charted implements Behaviour, ChartPort, Planning {
   }
 
   forget(ask: number): void {
-    if (this.#owed?.delete(ask) === true) this.#children?.settled(ask)
+    if (this.owed?.delete(ask) === true) this.#children?.settled(ask)
   }
 
   quit(): undefined {
@@ -299,10 +368,11 @@ export class Charted implements Behaviour, ChartPort, Planning {
 
   dispose(why: 'failed' | 'stopped', error?: unknown): void {
     this.#life++
+    this.#holding = false
     this.#timers?.cancelAll()
     this.#children?.dispose(why)
-    const owed = this.#owed
-    this.#timers = this.#children = this.#within = this.#owed = this.#ends = undefined
+    const owed = this.owed
+    this.#timers = this.#children = this.#within = this.owed = this.#ends = undefined
     const { replies } = this.cell.parts
     for (const [ask, envelope] of owed ?? []) {
       const told = why === 'failed' ? `failed: ${describe(error)}` : 'stopped'

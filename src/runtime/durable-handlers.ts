@@ -60,7 +60,7 @@ export class DurableHandlers extends Handlers {
     const outcome = { ok: true, value: reply } as const
     const now = clock.now()
     const answer = asker === undefined ? [] : [replyEntry(envelope.from, envelope.sequence, envelope.correlation, outcome, now)]
-    const numbers = await this.#ledger.commit(this.state, envelope, me.run.taken, [...entries, ...answer])
+    const numbers = await this.#ledger.commit(this.state, [envelope.entry, ...me.run.taken], [...entries, ...answer])
     for (const [i, sent] of durable.entries()) router.cell(sent.to)?.ledger?.arrived(sent, numbers[i] as number, now)
     asker?.replied(envelope.sequence, envelope.correlation, outcome, now)
   }

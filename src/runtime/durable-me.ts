@@ -1,6 +1,7 @@
 /** What a durable handler holds: the same as any, with each effect recorded before its result is seen. */
 import type { Cell } from './cell.js'
 import { DurableRun } from './durable-run.js'
+import type { Inference, InferOptions } from './effects.js'
 import type { Envelope } from './envelope.js'
 import { HandlerMe, type HandlerHost } from './handler-me.js'
 import type { Ledger } from './ledger.js'
@@ -28,6 +29,10 @@ export class DurableMe extends HandlerMe {
     return this.run.random()
   }
 
+  override infer(task: string, model: string, input: unknown, options: InferOptions = {}): Inference {
+    return this.run.infer(`${task} ${model}`, input, () => super.infer(task, model, input, options))
+  }
+
   protected override send(envelopes: readonly Envelope[]): void {
     super.send(envelopes.filter(() => !this.run.hasLeft()))
   }
@@ -46,14 +51,8 @@ export class DurableMe extends HandlerMe {
 
   protected override askNow(to: Ref, message: Message, options: AskOptions | undefined, at: number): Promise<unknown> {
     const { address, cause } = this
-    return this.#durableCell.parts.post.ask(to, message, options, {
-      address,
-      cause,
-      asker: this,
-      mayAsk: (cell, type) => this.mayAsk(cell, type),
-      asked: this.run.askedAt(at),
-      keepAsk: (cell, envelope) => (cell.ledger === undefined ? undefined : this.run.keepAsk(at, `ask ${to.address}`, message, envelope)),
-    })
+    const sender = { address, cause, asker: this, mayAsk: (cell: Cell, type: string) => this.mayAsk(cell, type) }
+    return this.#durableCell.parts.post.ask(to, message, options, this.run.asking(sender, at, to.address, message))
   }
 
   protected override async sleepNow(ms: number, at: number): Promise<void> {

@@ -2,13 +2,25 @@
  * One durable handler at work: each effect is recorded before the handler sees its result, and what it sends is
  * recorded with its place, so that the handler can run again after a crash and repeat nothing.
  */
+import type { Address } from './address.js'
 import type { Cell } from './cell.js'
 import { pack } from './codec.js'
 import type { Envelope } from './envelope.js'
+import type { Inference } from './effects.js'
 import { fingerprint } from './fingerprint.js'
 import type { NewEntry } from './journal.js'
 import { mailEntry, type Former, type Ledger } from './ledger.js'
-import { Replay } from './replay.js'
+import type { Sender } from './post.js'
+import { Replay, type Outcome } from './replay.js'
+
+/** The place of the whole of an effect among its parts. */
+const WHOLE = -1
+
+const settled = (work: () => Promise<unknown>): Promise<Outcome> =>
+  work().then(
+    (value): Outcome => ({ ok: true, value }),
+    (error: unknown): Outcome => ({ ok: false, error }),
+  )
 
 export class DurableRun {
   readonly #cell: Cell
@@ -30,7 +42,7 @@ export class DurableRun {
     this.#former = ledger.former(envelope)
     this.#asked = new Map(this.#former.asked)
     const { clock } = cell.parts
-    this.#replay = new Replay(this.#former.records, envelope.began, {
+    this.#replay = new Replay(this.#former.records.filter(({ at }) => at !== WHOLE), envelope.began, {
       record: (result) => this.#record(result),
       settled: () => new Promise((resolve) => clock.nextTurn(resolve)),
       now: () => clock.now(),
@@ -44,7 +56,7 @@ export class DurableRun {
 
   /** The same numbers each time the handler runs. */
   random(): number {
-    return fingerprint(`${this.#envelope.id}/${this.#draws++}`) / 2 ** 32
+    return fingerprint(`${this.#envelope.entry}/${this.#draws++}`) / 2 ** 32
   }
 
   /** Whether a message that the handler sends now has left in a former life. */
@@ -60,6 +72,30 @@ export class DurableRun {
   /** The ask that a former life sent at this place, whose reply is still to come. */
   askedAt(at: number): number | undefined {
     return this.#former.asked.get(at)
+  }
+
+  /** Runs the whole of an effect once: after a crash its outcome is given back, if it had one. */
+  async once(name: string, work: () => Promise<unknown>): Promise<unknown> {
+    const had = this.#former.records.find(({ at }) => at === WHOLE)
+    const outcome = had?.outcome ?? (await settled(work))
+    if (had === undefined) await this.#ledger.keep(this.#envelope.entry, { t: 'result', at: WHOLE, name, input: '', outcome, now: this.#cell.parts.clock.now() })
+    if (outcome.ok) return outcome.value
+    throw outcome.error
+  }
+
+  /** A model call: awaited, its result is recorded; its parts, if they are read instead, are not. */
+  infer(name: string, input: unknown, begin: () => Inference): Inference {
+    const whole = (): Promise<unknown> => this.effect(`infer ${name}`, input, async () => await begin())
+    return {
+      // oxlint-disable-next-line unicorn/no-thenable -- a call is awaited or iterated, as its caller likes
+      then: (fulfilled, rejected) => whole().then(fulfilled, rejected),
+      [Symbol.asyncIterator]: () => begin()[Symbol.asyncIterator](),
+    }
+  }
+
+  /** The sender of an ask at this place: one that went to a durable actor before a crash is only waited for. */
+  asking(sender: Sender, at: number, to: Address, message: unknown): Sender {
+    return { ...sender, entry: this.#envelope.entry, asked: this.askedAt(at), keepAsk: (cell, envelope) => (cell.ledger === undefined ? undefined : this.keepAsk(at, `ask ${to}`, message, envelope)) }
   }
 
   /** When a sleep that began at this place ends: the same moment after a crash. */

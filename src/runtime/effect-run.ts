@@ -2,10 +2,13 @@
 import type { TroupeError } from '../ground/errors.js'
 import type { Cell } from './cell.js'
 import type { CancelReason, Cause } from './envelope.js'
+import type { DurableRun } from './durable-run.js'
+import type { Inference } from './effects.js'
 import { runInference } from './inference.js'
 import type { InvokedEffect, Work } from './machine-effects.js'
 import { asTroupeError, type Sender } from './post.js'
 import { check, type Message } from './protocol.js'
+import type { AskOptions, Ref } from './ref.js'
 import { cancelled, interrupted, type OpenAsk } from './replies.js'
 import { flow } from './streams.js'
 
@@ -17,18 +20,21 @@ export class EffectRun {
   readonly #id: string
   readonly #cause: Cause | undefined
   readonly #told: (outcome: Outcome) => void
+  /** What it had before a crash, and where its results go, when the actor is durable. */
+  readonly #durable: DurableRun | undefined
   readonly #asks = new Set<OpenAsk>()
   #abort: AbortController | undefined
   /** The ask whose reader gets the chunks, until it has its end. */
   #reader = 0
   #cancelled: CancelReason | undefined
 
-  constructor(cell: Cell, effect: InvokedEffect, id: string, cause: Cause | undefined, told: (outcome: Outcome) => void) {
+  constructor(cell: Cell, effect: InvokedEffect, id: string, cause: Cause | undefined, told: (outcome: Outcome) => void, run: DurableRun | undefined) {
     this.#cell = cell
     this.#effect = effect
     this.#id = id
     this.#cause = cause
     this.#told = told
+    this.#durable = run
   }
 
   /** Begins once the step that invoked it has committed. */
@@ -36,7 +42,9 @@ export class EffectRun {
     this.#reader = this.#effect.into?.(input)?.ask ?? 0
     queueMicrotask(() => {
       if (this.#cancelled !== undefined) return
-      this.#run(input).then(
+      const work = (): Promise<unknown> => this.#run(input)
+      const outcome = this.#durable === undefined ? work() : this.#durable.once(this.#effect.name, work)
+      outcome.then(
         (value) => this.#told({ ok: true, value }),
         (error: unknown) => this.#told({ ok: false, error }),
       )
@@ -81,13 +89,21 @@ export class EffectRun {
         return signalOf()
       },
       idempotencyKey: `${address}/${this.#id}/${this.#effect.name}`,
-      ask: (to, message, options) => this.#wanted(() => parts.post.ask(parts.ref(to.protocol, to.address) as never, message as unknown as Message, options, sender)) as Promise<never>,
+      ask: (to, message, options) => this.#ask(parts.ref(to.protocol, to.address), message, options, sender) as Promise<never>,
       stream: (to, message) => parts.post.stream(parts.ref(to.protocol, to.address) as never, message, {}, sender) as AsyncIterableIterator<never>,
       infer: (task, model, input, options = {}) => {
         const signal = options.signal === undefined ? this.#signal : AbortSignal.any([this.#signal, options.signal])
-        return runInference(this.#wanted(() => parts.kernels(definition)), task, model, input, { ...options, signal }) as never
+        const begin = (): Inference => runInference(this.#wanted(() => parts.kernels(definition)), task, model, input, { ...options, signal })
+        return (this.#durable === undefined ? begin() : this.#durable.infer(`${task} ${model}`, input, begin)) as never
       },
     }
+  }
+
+  #ask(to: Ref, message: Message, options: AskOptions | undefined, sender: Sender): Promise<unknown> {
+    const { post } = this.#cell.parts
+    const durable = this.#durable
+    if (durable === undefined) return this.#wanted(() => post.ask(to, message, options, sender))
+    return durable.effect(`ask ${to.address}`, message, (at) => this.#wanted(() => post.ask(to, message, options, durable.asking(sender, at, to.address, message))))
   }
 
   /** Made on demand: most effects never look. */

@@ -6,6 +6,7 @@
  * Records:
  *   ['meta']            the epoch: how often the store was opened, from which envelope ids start
  *   ['actor', address]  an actor's last committed step
+ *   ['alarm', address]  when an actor that sleeps wants to be woken
  *   ['log', n]          an entry: mail, or a result of an effect, for one actor
  *
  * Invariants:
@@ -42,9 +43,11 @@ export type NewEntry = Omit<LogEntry, 'n' | 'now'>
 export interface ActorRecord {
   /** Packed; what it is, is the behaviour's. */
   readonly state: Uint8Array | undefined
-  /** All mail up to this number is dealt with, and so is this beyond it. */
-  readonly low: number
-  readonly done: readonly number[]
+  /** All mail up to this number is dealt with, but for what is still open. */
+  readonly high: number
+  readonly open: readonly number[]
+  /** When the actor wants to be woken, if it does: clock time. */
+  readonly alarm: number | undefined
 }
 
 /** An actor's mail that is not dealt with, in order, each with the entries of its handler's effects. */
@@ -59,6 +62,8 @@ export class Journal {
   readonly #former = new Map<Address, LogEntry[]>()
   /** How many entries of each segment are not dealt with. */
   readonly #segments = new Map<number, number>()
+  /** When actors want to be woken. */
+  readonly #alarms = new Map<Address, number>()
   #n: number
 
   private constructor(store: Store, clock: Clock, epoch: number, n: number) {
@@ -74,12 +79,13 @@ export class Journal {
     const meta = value === undefined ? { epoch: 0, n: 0 } : read<{ epoch: number; n: number }>(value, 'the journal')
     const journal = new Journal(store, clock, meta.epoch + 1, meta.n)
     journal.#read()
+    for (const { key, value } of store.range(['alarm'], ['alarn'])) journal.#alarms.set(key[1] as Address, unpack(value) as number)
     await store.commit([journal.#meta(), ...journal.#emptySegments()])
     return journal
   }
 
   #read(): void {
-    const records = new Map<Address, Pick<ActorRecord, 'low' | 'done'>>()
+    const records = new Map<Address, Pick<ActorRecord, 'high' | 'open'>>()
     for (const { key, value } of this.#store.range(['log'], ['log', Infinity])) {
       const n = key[1] as number
       this.#n = Math.max(this.#n, n)
@@ -92,13 +98,18 @@ export class Journal {
       let record = records.get(entry.address)
       if (record === undefined) records.set(entry.address, (record = dealtWith(this.#store, entry.address)))
       this.#count(n, 0)
-      const done = entry.of === 0 ? n <= record.low || record.done.includes(n) : this.#open.get(entry.address)?.has(entry.of) !== true
+      const done = entry.of === 0 ? n <= record.high && !record.open.includes(n) : this.#open.get(entry.address)?.has(entry.of) !== true
       if (done) continue
       this.#opened(n, entry)
       const mine = this.#former.get(entry.address)
       if (mine === undefined) this.#former.set(entry.address, [entry])
       else mine.push(entry)
     }
+  }
+
+  /** When sleeping actors want to be woken. */
+  get alarms(): ReadonlyMap<Address, number> {
+    return this.#alarms
   }
 
   /** Whom the last process left something for. */
@@ -113,10 +124,14 @@ export class Journal {
     return left
   }
 
-  /** The first mail of an actor that is not dealt with, this mail aside; mail counts from the moment that it has a number. */
-  firstOpen(address: Address, besides: readonly number[]): number | undefined {
-    for (const n of this.#open.get(address)?.keys() ?? []) if (!besides.includes(n)) return n
-    return undefined
+  /** An actor's mail before `high` that is not dealt with, this mail aside; mail counts from the moment that it has a number. */
+  openBefore(address: Address, high: number, besides: readonly number[]): number[] {
+    const open: number[] = []
+    for (const n of this.#open.get(address)?.keys() ?? []) {
+      if (n >= high) break
+      if (!besides.includes(n)) open.push(n)
+    }
+    return open
   }
 
   /** An actor's last committed step. Throws `StoreCorrupt` or `Incompatible`, naming it. */
@@ -137,7 +152,11 @@ export class Journal {
    */
   async commit(address: Address, record: ActorRecord, dealt: readonly number[], entries: readonly NewEntry[]): Promise<readonly number[]> {
     const { changes, numbers } = this.#number(entries)
-    await this.#write([{ kind: 'put', key: ['actor', address], value: pack({ version: VERSION, ...record }) }, ...changes], numbers, entries)
+    const alarm: Change = record.alarm === undefined ? { kind: 'remove', key: ['alarm', address] } : { kind: 'put', key: ['alarm', address], value: pack(record.alarm) }
+    const changed = record.alarm === this.#alarms.get(address) ? [] : [alarm]
+    await this.#write([{ kind: 'put', key: ['actor', address], value: pack({ version: VERSION, ...record }) }, ...changed, ...changes], numbers, entries)
+    if (record.alarm === undefined) this.#alarms.delete(address)
+    else this.#alarms.set(address, record.alarm)
     for (const n of dealt) this.#dealt(address, n)
     const empty = this.#emptySegments()
     // Nobody waits for this: what stays for now is dealt with, and goes the next time.
@@ -223,14 +242,14 @@ export class Journal {
   }
 }
 
-function dealtWith(store: Store, address: Address): Pick<ActorRecord, 'low' | 'done'> {
+function dealtWith(store: Store, address: Address): Pick<ActorRecord, 'high' | 'open'> {
   const value = store.get(['actor', address])
-  if (value === undefined) return { low: 0, done: [] }
+  if (value === undefined) return { high: 0, open: [] }
   try {
     return read<ActorRecord>(value, address)
   } catch {
     // The actor is told when it starts; its mail stays for the day when its record is mended.
-    return { low: 0, done: [] }
+    return { high: 0, open: [] }
   }
 }
 

@@ -43,8 +43,10 @@ export class Ledger {
   readonly #address: Address
   readonly #open = new Map<number, Open>()
   #state: Uint8Array | undefined
-  #low: number
-  #done: Set<number>
+  /** The commit under way, if there is one. */
+  #last: Promise<void> | undefined
+  #high: number
+  #alarm: number | undefined
 
   /** Reads an actor's record. Throws `StoreCorrupt`, `Incompatible`, or `InvalidDefinition` without a journal. */
   static of(journal: Journal | undefined, address: Address): Ledger {
@@ -57,8 +59,8 @@ export class Ledger {
     this.#address = address
     const record = journal.record(address)
     this.#state = record?.state
-    this.#low = record?.low ?? 0
-    this.#done = new Set(record?.done)
+    this.#high = record?.high ?? 0
+    this.#alarm = record?.alarm
   }
 
   /** The last committed state, in memory of its own; `undefined` for an actor that never committed. */
@@ -147,31 +149,41 @@ export class Ledger {
     return this.#open.get(of)?.replies.has(ask) === true
   }
 
-  /** Commits the end of a step: the state, the mail it dealt with, what it sent and the reply. */
-  async commit(state: unknown, dealt: Envelope, took: readonly number[], entries: readonly NewEntry[]): Promise<readonly number[]> {
-    const written = await this.#commit(pack(state), [dealt.entry, ...took], entries)
-    this.#open.delete(dealt.entry)
-    return written
-  }
-
-  async #commit(state: Uint8Array | undefined, dealt: readonly number[], entries: readonly NewEntry[]): Promise<readonly number[]> {
-    // Mail is dealt with in nearly the order of the log: one number covers all but the few that overtook others.
-    const first = this.#journal.firstOpen(this.#address, dealt)
-    const low = Math.max(this.#low, first === undefined ? Math.max(...dealt) : first - 1)
-    const done = [...this.#done, ...dealt].filter((n) => n > low)
-    const written = await this.#journal.commit(this.#address, { state, low, done }, dealt, entries)
-    this.#state = state
-    this.#low = low
-    this.#done = new Set(done)
-    return written
+  /** Commits the end of a step: the state, the mail it dealt with, what it sent and answered, and when the actor wants to be woken. */
+  async commit(state: unknown, dealt: readonly number[], entries: readonly NewEntry[], alarm?: number): Promise<readonly number[]> {
+    const packed = pack(state)
+    return this.#afterOthers(() => this.#commit(packed, dealt, entries, alarm))
   }
 
   /** The envelope has ended without a step: refused, expired, cancelled or set aside. */
   async deal(envelope: Envelope): Promise<void> {
-    await this.#commit(this.#state, [envelope.entry], [])
-    this.#open.delete(envelope.entry)
+    await this.#afterOthers(() => this.#commit(this.#state, [envelope.entry], [], this.#alarm))
+  }
+
+  /** One commit at a time: a later one writes the whole record, so it must know what the earlier one wrote. */
+  #afterOthers<T>(commit: () => Promise<T>): Promise<T> {
+    const mine = this.#last === undefined ? commit() : this.#last.then(commit)
+    const last = mine.then(noop, noop)
+    this.#last = last
+    void last.then(() => {
+      if (this.#last === last) this.#last = undefined
+    })
+    return mine
+  }
+
+  async #commit(state: Uint8Array | undefined, dealt: readonly number[], entries: readonly NewEntry[], alarm: number | undefined): Promise<readonly number[]> {
+    const high = Math.max(this.#high, ...dealt)
+    const open = this.#journal.openBefore(this.#address, high, dealt)
+    const written = await this.#journal.commit(this.#address, { state, high, open, alarm }, dealt, entries)
+    this.#state = state
+    this.#high = high
+    this.#alarm = alarm
+    for (const n of dealt) this.#open.delete(n)
+    return written
   }
 }
+
+const noop = (): void => {}
 
 export const mailEntry = (envelope: Envelope): NewEntry => ({ address: envelope.to, of: 0, body: packEnvelope(envelope, envelope.body) })
 export const replyEntry = (address: Address, of: number, ask: number, outcome: Outcome, now: number): NewEntry => ({ address, of, body: pack({ t: 'reply', ask, outcome, now } satisfies Effect) })

@@ -22,6 +22,8 @@ export interface Sender {
   readonly asker: Asker | undefined
   /** Throws `AskCycle` when asking this cell could never end. */
   readonly mayAsk?: (cell: Cell, type: string) => void
+  /** The mail of a durable actor whose handler or effect sends: what comes back belongs to it. */
+  readonly entry?: number
   /** Keeps an ask before it is sent; nothing when it need not be kept. */
   readonly keepAsk?: (cell: Cell, envelope: Envelope) => Promise<void> | undefined
   /** The id of an ask that a former life has sent already: it is only waited for. */
@@ -61,10 +63,10 @@ export class Post {
     return this.#envelope(cell.address, message, kind === 'request' || kind === 'stream', sender, priority, deadline)
   }
 
-  #envelope(to: Address, message: Message, asks: boolean, { address, cause }: Sender, priority: PriorityName, deadline: number): Envelope {
+  #envelope(to: Address, message: Message, asks: boolean, { address, cause, entry = 0 }: Sender, priority: PriorityName, deadline: number): Envelope {
     const body = pack(message)
     const id = ++this.#ids
-    const envelope = new Envelope(id, to, address, message.type, body, asks ? id : 0, cause === undefined ? 0 : cause.id, deadline, PRIORITY[priority], cause === undefined ? id : cause.trace, cause === undefined ? 0 : cause.entry, 0)
+    const envelope = new Envelope(id, to, address, message.type, body, asks ? id : 0, cause === undefined ? 0 : cause.id, deadline, PRIORITY[priority], cause === undefined ? id : cause.trace, entry, 0)
     this.#parts.inspection.sent(envelope)
     return envelope
   }

@@ -117,7 +117,8 @@ class Kept {
       if (result.done === true) this.#last = () => Promise.resolve(DONE)
       else this.#keep(compact(pack(result.value)))
     } catch (error) {
-      this.#last = () => Promise.reject(error)
+      const told = error as TroupeError
+      this.#last = () => Promise.reject(told)
     }
     this.#drawing = undefined
     if (this.#last !== undefined) this.#nobodys()

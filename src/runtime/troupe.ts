@@ -1,6 +1,6 @@
 /** Assembles the parts of one troupe; starts, drains and stops it. */
 import { inspect } from 'node:util'
-import { realClock, type Clock } from '../ground/clock.js'
+import { realClock, type Clock, type Timer } from '../ground/clock.js'
 import { milliseconds, type Duration } from '../ground/duration.js'
 import { TroupeError } from '../ground/errors.js'
 import { checkAddress, kindOf, type Address } from './address.js'
@@ -74,6 +74,7 @@ export class Troupe {
   readonly #keyed: Keyed[] = []
   readonly #resumed: Resumed[] = []
   readonly #resumables: Resumables
+  readonly #alarms = new Set<Timer>()
   #ownHost: Promise<OwnedHost> | undefined
   #stopped: Promise<void> | undefined
   #unhookSignals: (() => void) | undefined
@@ -155,6 +156,15 @@ export class Troupe {
       this.#resumed.push({ address, messages: entries.filter(({ of }) => of === 0).length })
       this.#parts.router.cell(address)
     }
+    for (const [address, at] of this.#parts.journal?.alarms ?? []) if (kindOf(address) === kind && address !== kind) this.#wakeAt(address, at)
+  }
+
+  /** A sleeping actor has a timer: it is woken when that is due. */
+  #wakeAt(address: Address, at: number): void {
+    const { clock, router } = this.#parts
+    const wake = (): void => void (this.#stopped === undefined && router.cell(address))
+    if (at <= clock.now()) wake()
+    else this.#alarms.add(clock.timer(at - clock.now(), wake, true))
   }
 
   /** A ref to an address, whether an actor is there yet or not. */
@@ -210,6 +220,7 @@ export class Troupe {
     await this.#drain(withinMs)
     replies.cancelAll('shutting-down')
     for (const keyed of this.#keyed) keyed.stop()
+    for (const alarm of this.#alarms) alarm.cancel()
     const roots = [...this.#parts.router.cells].filter(({ options }) => options.parent === undefined)
     // The last started first; at once, so that those who do not heed their signal are waited for together.
     await Promise.all(roots.toReversed().map((cell) => cell.stop({ kind: 'stopped' }, 'shutting-down')))

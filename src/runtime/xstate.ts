@@ -11,9 +11,11 @@
  * - A logic that nobody provided is passed over in silence, and an action too; the first is an error here.
  */
 import type { ActorLogic, AnyActorRef, AnyActorScope, AnyEventObject, AnyMachineSnapshot, AnyStateMachine, EventFromLogic, EventObject, ExecutableActionObject, InputFrom, NonReducibleUnknown, OutputFrom, Snapshot } from 'xstate'
-import { TroupeError } from '../ground/errors.js'
+import { TroupeError, describe } from '../ground/errors.js'
 import type { Cell } from './cell.js'
 import { MICROSTEPS_MAX, VERDICTS_MAX } from './limits.js'
+import { matches } from './event-descriptor.js'
+import type { KeptSnapshot } from './kept-snapshot.js'
 import type { MachineEffect } from './machine-effects.js'
 
 export type { ActorLogic, AnyActorRef, AnyEventObject, AnyMachineSnapshot, AnyStateMachine, EventFromLogic, EventObject, InputFrom, NonReducibleUnknown, OutputFrom, Snapshot }
@@ -254,6 +256,25 @@ export class Chart {
     }
   }
 
+  /** Goes on from what was kept: nothing of it is entered again. Throws `Incompatible` for a state or a child that the machine no longer has. */
+  restore(self: Self, kept: KeptSnapshot): Step {
+    const children = Object.fromEntries(Object.entries(kept.children).map(([id, { src, input, shows }]) => [id, { src, syncSnapshot: shows, snapshot: { status: 'active', output: undefined, error: undefined, input } }]))
+    const outer = begin(self)
+    try {
+      const snapshot = this.#machine.restoreSnapshot({ ...kept, historyValue: kept.history, children } as never, theScope) as AnyMachineSnapshot
+      const alive = snapshot.children as Record<string, unknown>
+      const gone = Object.keys(kept.children).find((id) => alive[id] === undefined)
+      if (gone !== undefined) throw new Error(`it no longer has ${kept.children[gone]?.src}, which runs as ${gone}`)
+      const step = outcome(snapshot)
+      // XState makes them from a snapshot, so their input is no option of theirs.
+      return { ...step, started: step.started.map((start) => ({ ...start, input: kept.children[start.id]?.input })) }
+    } catch (error) {
+      throw new TroupeError('Incompatible', `${self.id} cannot go on from state ${JSON.stringify(kept.value)}: ${describe(error)}`, 'bring the state or the child back, or give the actor a new address', {}, error)
+    } finally {
+      end(outer)
+    }
+  }
+
   /**
    * Whether the chart takes a message of this type: `now`, `try` (a guard or an `always` decides, so only the
    * transition tells), `later` (another state would) or `never`. From a memo per state node: no body is decoded.
@@ -354,15 +375,6 @@ function startsOf(built: readonly Built[], stopped: readonly Built[]): readonly 
     })
 }
 
-/** XState's own rule for event descriptors: exact, `*`, or a prefix that ends in `.*`. */
-function matches(type: string, descriptor: string): boolean {
-  if (descriptor === type || descriptor === '*') return true
-  if (!descriptor.endsWith('.*')) return false
-  const wanted = descriptor.slice(0, -2).split('.')
-  const given = type.split('.')
-  return wanted.every((token, at) => token === '*' || token === given[at])
-}
-
 /** By its mark, not its class: a second copy of XState in a program makes machines too. */
 export const isMachine = (logic: unknown): logic is AnyStateMachine => typeof logic === 'object' && logic !== null && '__xstatenode' in logic && 'provide' in logic
 
@@ -378,12 +390,6 @@ export function placeholder<Output, Input>(extra: object): ActorLogic<Snapshot<O
 }
 
 const STANDS = placeholder<unknown, unknown>({})
-
-/** XState keeps a spawned child that has ended in the snapshot for ever. */
-export function dropChild(snapshot: AnyMachineSnapshot, ref: AnyActorRef): void {
-  const children = snapshot.children as Record<string, AnyActorRef>
-  for (const name of Object.keys(children)) if (children[name] === ref) delete children[name]
-}
 
 /** Starts, stops and feeds the actors of logic that is left to XState: promises, callbacks, observables, transitions. */
 export const startForeign = (ref: AnyActorRef): void => (ref as unknown as { start(): void }).start()

@@ -1,0 +1,172 @@
+/**
+ * A statechart whose steps survive.
+ * Owns: when its timers are due, which of its effects are under way, as they are kept.
+ *
+ * Invariants:
+ * D1. What a step changed, sent, answered and started is seen by nobody before the step is in the store.
+ * D2. A timer keeps its moment: after a restart it fires then, or at once when that has passed.
+ * D3. An effect that was under way goes on with what it had; one that had its outcome is not run again.
+ */
+import { TroupeError } from '../ground/errors.js'
+import type { Cell } from './cell.js'
+import { isEnd } from './chart-children.js'
+import type { Plan, Within } from './chart-plan.js'
+import { Charted } from './charted.js'
+import { pack } from './codec.js'
+import type { Logic } from './definition.js'
+import { DurableRun } from './durable-run.js'
+import type { Address } from './address.js'
+import { Envelope } from './envelope.js'
+import { keepSnapshot, type KeptSnapshot } from './kept-snapshot.js'
+import { mailEntry, replyEntry, type Ledger } from './ledger.js'
+import { STORE_RETRY_MS } from './limits.js'
+import { isStoreFailure } from './store/store.js'
+import type { AnyActorRef, AnyEventObject, Chart, Step } from './xstate.js'
+
+/** Mail that stands for an effect under way: its type is this and the child's id. */
+const EFFECT = 'xstate.effect.'
+
+/** A timer as it is kept. */
+interface Due {
+  readonly at: number
+  readonly event: AnyEventObject
+  /** The child that a delayed send was for. */
+  readonly child?: string
+}
+
+interface Kept {
+  readonly snapshot: KeptSnapshot
+  readonly due: readonly (readonly [name: string, due: Due])[]
+  /** Requests that were taken and not answered: ask, who asked, for which of its mail, type. */
+  readonly owed: readonly (readonly [ask: number, from: Address, of: number, type: string])[]
+}
+
+export class DurableCharted extends Charted {
+  readonly #ledger: Ledger
+  #due = new Map<string, Due>()
+  /** The mail that stands for each effect under way, by its child's id. */
+  readonly #effects = new Map<string, Envelope>()
+  /** What is being started is what the store has already. */
+  #restoring = false
+
+  constructor(cell: Cell, logic: Logic & { kind: 'machine' }, ledger: Ledger) {
+    super(cell, logic)
+    this.#ledger = ledger
+  }
+
+  override runOf(child: string): DurableRun | undefined {
+    const envelope = this.#effects.get(child)
+    return envelope === undefined ? undefined : new DurableRun(this.cell, this.#ledger, envelope)
+  }
+
+  override handle(envelope: Envelope): void {
+    const { kept } = envelope
+    if (kept === undefined) return super.handle(envelope)
+    this.holdFor(kept, () => {
+      envelope.kept = undefined
+      super.handle(envelope)
+    })
+  }
+
+  protected override first(chart: Chart, input: () => unknown): Step {
+    const left = this.#ledger.recover()
+    for (const envelope of left) if (envelope.type.startsWith(EFFECT)) this.#effects.set(envelope.type.slice(EFFECT.length), envelope)
+    this.cell.recover(left.filter(({ type }) => !type.startsWith(EFFECT)))
+    if (this.#ledger.isNew) return super.first(chart, input)
+    const { snapshot, due, owed } = this.#ledger.state as Kept
+    const step = chart.restore(this.self, snapshot)
+    this.#restoring = true
+    this.#due = new Map(due)
+    this.owed = new Map(owed.map(([ask, from, of, type]) => [ask, new Envelope(ask, this.cell.address, from, type, NOTHING, ask, 0, 0, 1, ask, of, 0)]))
+    for (const [name, { at, event, child }] of due) this.#setAgain(name, at, event, child === undefined ? undefined : (step.snapshot.children as Record<string, AnyActorRef>)[child])
+    return step
+  }
+
+  #setAgain(name: string, at: number, event: AnyEventObject, to: AnyActorRef | undefined): void {
+    const delayMs = at - this.cell.parts.clock.now()
+    const due = to === undefined ? { event } : { event, to }
+    if (delayMs > 0) this.changeTimer({ kind: 'set', name, delayMs, due })
+    else this.overdue(name, due)
+  }
+
+  protected override keep(step: Step, plan: Plan | undefined, envelope: Envelope | undefined, within: Within | undefined): Promise<void> | undefined {
+    if (!this.#restoring) return this.#keep(step, plan, envelope, within)
+    this.#restoring = false
+    return undefined
+  }
+
+  async #keep(step: Step, plan: Plan | undefined, envelope: Envelope | undefined, within: Within | undefined): Promise<void> {
+    const { parts, address } = this.cell
+    const foreign = plan?.starts.find(({ way }) => way.kind === 'foreign')
+    if (foreign !== undefined) throw new TroupeError('InvalidDefinition', `${foreign.start.id}, a child of the durable ${address}, is logic that XState runs itself`, 'invoke ask, infer or stepOnce instead of a promise, and an actor instead of a callback')
+    const due = this.#dueAfter(plan, within)
+    const mail = (plan?.outbox.envelopes ?? []).filter(({ to }) => parts.router.cell(to)?.ledger !== undefined)
+    const effects = (plan?.starts ?? []).filter(({ way }) => way.kind === 'effect').map(({ start }) => this.#effectMail(start.id))
+    const owed = this.#owedAfter(plan, envelope)
+    const answers = this.#answersOf(plan, envelope)
+    const state: Kept = { snapshot: keepSnapshot(step.snapshot), due: [...due], owed: [...owed.values()].map(({ id, from, sequence, type }) => [id, from, sequence, type]) }
+    const now = parts.clock.now()
+    const entries = [...mail.map(mailEntry), ...effects.map(mailEntry), ...answers.map(({ to, outcome }) => replyEntry(to.from, to.sequence, to.id, outcome, now))]
+    const alarm = due.size === 0 ? undefined : Math.min(...[...due.values()].map(({ at }) => at))
+    const ended = [...step.stopped.map(({ id }) => id), ...(within?.source !== undefined && isEnd(within.event) ? [within.source.id] : [])]
+    const numbers = await this.#ledger.commit(state, this.#dealt(ended, envelope), entries, alarm)
+    for (const id of ended) this.#effects.delete(id)
+    this.#due = due
+    for (const [i, sent] of mail.entries()) parts.router.cell(sent.to)?.ledger?.arrived(sent, numbers[i] as number, now)
+    for (const [i, begun] of effects.entries()) {
+      this.#ledger.arrived(begun, numbers[mail.length + i] as number, now)
+      this.#effects.set(begun.type.slice(EFFECT.length), begun)
+    }
+    for (const { to, outcome } of answers) parts.router.awake(to.from)?.ledger?.replied(to.sequence, to.id, outcome, now)
+  }
+
+  #dueAfter(plan: Plan | undefined, within: Within | undefined): Map<string, Due> {
+    const due = new Map(this.#due)
+    if (within?.timer !== undefined) due.delete(within.timer)
+    for (const change of plan?.timers ?? []) {
+      if (change.kind === 'cancel') due.delete(change.name)
+      else {
+        const { event, to } = change.due
+        due.set(change.name, { at: this.cell.parts.clock.now() + change.delayMs, event, ...(to !== undefined && { child: (to as { id: string }).id }) })
+      }
+    }
+    return due
+  }
+
+  /** Mail for the effect that a child stands for, from the actor to itself. */
+  #effectMail(child: string): Envelope {
+    const { address } = this.cell
+    return new Envelope(0, address, address, `${EFFECT}${child}`, NOTHING, 0, 0, 0, 1, 0, 0, 0)
+  }
+
+  #owedAfter(plan: Plan | undefined, envelope: Envelope | undefined): Map<number, Envelope> {
+    const owed = new Map(this.owed)
+    if (envelope !== undefined && envelope.correlation !== 0) owed.set(envelope.correlation, envelope)
+    for (const { ask } of plan?.answers ?? []) owed.delete(ask)
+    return owed
+  }
+
+  /** Answers to durable askers: they are in the log with the step, so that a crash loses none. */
+  #answersOf(plan: Plan | undefined, envelope: Envelope | undefined): { readonly to: Envelope; readonly outcome: { ok: true; value: unknown } | { ok: false; error: unknown } }[] {
+    return (plan?.answers ?? []).flatMap((answer) => {
+      const to = answer.ask === envelope?.correlation ? envelope : this.owed?.get(answer.ask)
+      if (to === undefined || this.cell.parts.router.awake(to.from)?.ledger === undefined) return []
+      return [{ to, outcome: answer.ok ? { ok: true as const, value: answer.value } : { ok: false as const, error: answer.error } }]
+    })
+  }
+
+  /** The mail that a step has dealt with: what it took, and what stood for the effects that came to their end. */
+  #dealt(ended: readonly string[], envelope: Envelope | undefined): number[] {
+    const effects = ended.flatMap((id) => this.#effects.get(id)?.entry ?? [])
+    return envelope === undefined ? effects : [envelope.entry, ...effects]
+  }
+
+  protected override notKept(error: unknown, envelope: Envelope | undefined, within: Within | undefined): void {
+    if (!isStoreFailure(error)) return super.notKept(error, envelope, within)
+    // Nobody's fault but the disk's: what was handled keeps its place until there is room.
+    if (within !== undefined) this.again(within)
+    this.cell.pauseFor(STORE_RETRY_MS, envelope)
+  }
+}
+
+const NOTHING = pack(null)
