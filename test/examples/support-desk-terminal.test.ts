@@ -59,7 +59,7 @@ describe('npm start --silent', () => {
   test('-- --trace shows on stderr what each actor did', () => {
     const { stdout, stderr, status } = npmStart('How long do I have to return a parcel?\n', '--trace')
     expect(stdout).toContain('[1] Returns')
-    for (const line of [/^#\d+ desk → dialogue\/terminal: say sent$/m, /^#\d+ dialogue\/terminal → nlu: parse sent because of #\d+$/m, /^#\d+ dialogue\/terminal → retriever: search handled/m, /^#\d+ dialogue\/terminal → generator: answer sent/m]) {
+    for (const line of [/^#\d+ desk → dialogue\/terminal: say sent$/m, /^#\d+ dialogue\/terminal → nlu: parse sent because of #\d+$/m, /^#\d+ dialogue\/terminal → retriever: search handled because of #\d+$/m, /^#\d+ dialogue\/terminal → generator: answer sent because of #\d+$/m]) {
       expect(stderr).toMatch(line)
     }
     expect(status).toBe(0)

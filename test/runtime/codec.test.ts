@@ -251,6 +251,8 @@ describe('packed bytes', () => {
 })
 
 describe('bytes from outside', () => {
+  /** Seconds of work, whatever else the machine does: bytes that cost more than their length are found, a busy machine is not. */
+  const worked = (since: NodeJS.CpuUsage): number => process.cpuUsage(since).user / 1e6
   const bad: [string, Buffer][] = [
     ['nothing', bytes('')], ['cut text', bytes('a5 6162')], ['cut number', bytes('cb 0000')], ['cut array', bytes('93 01')], ['cut extension', bytes('c7 05')],
     ['more than a value', bytes('01 02')], ['0xC1', bytes('c1')], ['0xC1 inside', bytes('91 c1')], ['an array of 4 billion', bytes('dd ffffffff')],
@@ -269,10 +271,10 @@ describe('bytes from outside', () => {
   ]
   it.each(bad)('%s', (_, value) => {
     const before = process.memoryUsage.rss()
-    const started = performance.now()
+    const started = process.cpuUsage()
     expect(failure(() => unpack(value)).code).toBe('InvalidMessage')
     expect(failure(() => unpackEnvelope(value)).code).toBe('InvalidMessage')
-    expect(performance.now() - started).toBeLessThan(2_000)
+    expect(worked(started)).toBeLessThan(10)
     expect(process.memoryUsage.rss() - before).toBeLessThan(300 * 2 ** 20)
     expect(again({ still: 'fine' })).toEqual({ still: 'fine' })
   })
@@ -292,14 +294,14 @@ describe('bytes from outside', () => {
       })
     const records = new Packr({ structuredClone: true }).pack([{ a: 1 }, { a: 2 }, new Map()])
     const tried = (value: Uint8Array): void => {
-      const started = performance.now()
+      const started = process.cpuUsage()
       for (const read of [unpack, unpackEnvelope])
         try {
           read(value)
         } catch (error) {
           if (!(error instanceof TroupeError) || !['InvalidMessage', 'Incompatible'].includes(error.code)) throw error
         }
-      expect(performance.now() - started).toBeLessThan(1_000)
+      expect(worked(started)).toBeLessThan(5)
     }
     tried(records)
     fc.assert(fc.property(fc.oneof(mutated, fc.uint8Array({ maxLength: 200 })), tried), { numRuns: 20_000 })
