@@ -37,6 +37,13 @@ describe('what the docs show', () => {
   if (programs.length === 0) test('runs nothing so far', () => expect(programs).toEqual([]))
   else test.each(programs)('runs: $name', { timeout: 70_000 }, async ({ chain }) => expectAsShown(chain))
 
+  test('explains every code of an error, and no other', () => {
+    const codes = [...(fileAt('src/ground/errors.ts')[0]?.text ?? '').matchAll(/^ {2}\| '(\w+)'$/gm)].map((found) => found[1])
+    const explained = [...(fileAt('docs/errors.md')[0]?.text ?? '').matchAll(/^\| `(\w+)` \|/gm)].map((found) => found[1])
+    expect(codes).toContain('Overloaded')
+    expect(explained).toEqual(codes)
+  })
+
   test('points at files that are there', () => {
     const dead = pages.flatMap(({ path, text }) =>
       [...text.matchAll(/\]\((?![a-z]+:|#)([^)#\s]+)[^)]*\)/g)].map((link) => join(dirname(path), link[1] as string)).flatMap((target) => (existsSync(join(root, target)) ? [] : `${path} links to ${target}`)),

@@ -24,6 +24,9 @@ const DOORS: Readonly<Record<string, string | readonly string[]>> = {
   '@ricky0123/vad-web': 'src/models/packaged.ts',
   sharp: 'src/models/pixels.ts',
   lmdb: 'src/runtime/store/lmdb.ts',
+  '@lancedb/lancedb': 'src/actors/retriever/lance-index.ts',
+  'apache-arrow': 'src/actors/retriever/lance-index.ts',
+  htmlparser2: 'src/actors/retriever/html.ts',
 }
 
 const CLOCK = 'src/ground/clock.ts'

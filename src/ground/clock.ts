@@ -18,6 +18,8 @@ export interface Clock {
   nextTurn(run: () => void): void
   /** A number in [0, 1). */
   random(): number
+  /** Which of `count` that are ready comes first; the one that waits longest where a clock has no such choice. A simulation's has. */
+  pick?(count: number): number
 }
 
 /** Node reads a longer delay as 1 ms, so one timer waits at most this long and then waits again. */

@@ -81,9 +81,8 @@ export class Replica {
   readonly #clock: Clock
   readonly #watchdogMs: number
   #watch: Timer | undefined
-  /** Rejects once the thread is given up, and with it whatever waits for an answer from it. */
-  readonly #hung: Promise<never>
-  #giveUp!: (cause: Error) => void
+  /** What waits for an answer, to be told when the thread is given up. Not a race with one long-lived promise: that would keep every answer. */
+  readonly #waiting = new Set<(cause: Error) => void>()
   #abandoned = false
   /** Tasks that the thread itself has not answered, given up or not. */
   #owed = 0
@@ -94,8 +93,6 @@ export class Replica {
     this.#watchdogMs = watchdogMs
     this.#thread = open({ spec, shared: this.#strip.buffer }, (message) => this.#hear(message))
     this.#strip.mirror = this.#thread.write?.bind(this.#thread)
-    this.#hung = new Promise((_, reject) => (this.#giveUp = reject))
-    this.#hung.catch(() => undefined)
   }
 
   get state(): 'loading' | 'ready' | 'dead' {
@@ -237,7 +234,7 @@ export class Replica {
     this.#keepWatch()
     const running = this.#thread.run(task).finally(() => this.#noteAnswer())
     try {
-      const reply = await Promise.race([running, this.#hung]).catch((cause: unknown) => {
+      const reply = await this.#unlessHung(running).catch((cause: unknown) => {
         this.#state = 'dead'
         throw new ThreadDied(describe(cause))
       })
@@ -245,7 +242,6 @@ export class Replica {
       invariant(reply.kind === expected, `a thread answers ${task.kind} with ${expected}, not ${reply.kind}`)
       return reply as R
     } finally {
-      running.catch(() => undefined)
       this.#tasks--
       if (this.#tasks === 0) {
         this.#watch?.cancel()
@@ -253,6 +249,13 @@ export class Replica {
         this.#onIdle()
       }
     }
+  }
+
+  #unlessHung(running: Promise<Reply>): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.add(reject)
+      running.then(resolve, reject).finally(() => this.#waiting.delete(reject))
+    })
   }
 
   get #progress(): { readonly inside: boolean; readonly steps: number } {
@@ -273,7 +276,7 @@ export class Replica {
       const now = this.#progress
       if (!now.inside || now.steps !== steps) return this.#keepWatch()
       this.#abandoned = true
-      this.#giveUp(new Error(`it has been in one native call for more than ${this.#watchdogMs} ms`))
+      for (const giveUp of this.#waiting) giveUp(new Error(`it has been in one native call for more than ${this.#watchdogMs} ms`))
     })
   }
 }

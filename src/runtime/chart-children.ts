@@ -11,6 +11,7 @@ import type { Charted } from './charted.js'
 import { childMachine, isDefinition, type Definition } from './definition.js'
 import { EffectRun, type Outcome } from './effect-run.js'
 import type { Cause } from './envelope.js'
+import { ENDED_CHILDREN_MAX } from './limits.js'
 import { invokedEffect, type InvokedEffect } from './machine-effects.js'
 import { isMachine, Self, startForeign, stopForeign, type AnyActorRef, type AnyEventObject, type AnyMachineSnapshot, type ChildStart } from './xstate.js'
 
@@ -34,6 +35,8 @@ export class ChartChildren {
   readonly #chart: Charted
   readonly #cell: Cell
   readonly #children = new Map<string, Child>()
+  /** Those that ended and may stand in the snapshot still, the one that ended first in front. */
+  readonly #ended: AnyActorRef[] = []
 
   constructor(chart: Charted, cell: Cell) {
     this.#chart = chart
@@ -128,9 +131,12 @@ export class ChartChildren {
     this.#chart.internal(event, ref)
   }
 
-  /** It needs no stopping any more. */
-  forget(ref: AnyActorRef): void {
-    if (this.find(ref) !== undefined) this.#children.delete(ref.id)
+  /** It has ended and needs no stopping any more. Gives one that ended long ago, when too many stay in the snapshot. */
+  forget(ref: AnyActorRef): AnyActorRef | undefined {
+    if (this.find(ref) === undefined) return undefined
+    this.#children.delete(ref.id)
+    this.#ended.push(ref)
+    return this.#ended.length > ENDED_CHILDREN_MAX ? this.#ended.shift() : undefined
   }
 
   /** A child chart has a new snapshot. */
@@ -152,6 +158,12 @@ export class ChartChildren {
       else if (way.kind === 'foreign') stopForeign(start.ref)
     }
   }
+}
+
+/** XState keeps a spawned child that has ended in the snapshot for ever. */
+export function dropChild(snapshot: AnyMachineSnapshot, ref: AnyActorRef): void {
+  const children = snapshot.children as Record<string, AnyActorRef>
+  for (const name of Object.keys(children)) if (children[name] === ref) delete children[name]
 }
 
 /** A child's own end, as its chart hears of it. */

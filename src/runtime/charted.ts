@@ -15,7 +15,7 @@ import { TroupeError, describe } from '../ground/errors.js'
 import type { Address } from './address.js'
 import type { Behaviour } from './behaviour.js'
 import type { Cell } from './cell.js'
-import { ChartChildren, isEnd, parentOf } from './chart-children.js'
+import { ChartChildren, dropChild, isEnd, parentOf } from './chart-children.js'
 import { newPlan, planSend, planStep, type Answer, type Plan, type Planning, type TimerChange, type Within } from './chart-plan.js'
 import { ChartTimers } from './chart-timers.js'
 import type { Logic } from './definition.js'
@@ -147,10 +147,15 @@ export class Charted implements Behaviour, ChartPort, Planning {
     if (this.#ends !== undefined) this.#hearEnds()
     const next = this.#within?.shift()
     if (next === undefined) return false
-    if (next.source !== undefined && isEnd(next.event)) this.#children?.forget(next.source)
+    if (next.source !== undefined && isEnd(next.event)) this.#forget(next.source)
     if (next.to === undefined) this.#run(next.event, undefined, next.cause, next)
     else this.#passOn(next.to, next.event, next.cause)
     return true
+  }
+
+  #forget(child: AnyActorRef): void {
+    const old = this.#children?.forget(child)
+    if (old !== undefined && this.#snapshot !== undefined) dropChild(this.#snapshot, old)
   }
 
   /** An event from within: nobody can refuse it. */

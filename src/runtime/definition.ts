@@ -30,7 +30,7 @@ export interface Options {
   readonly supervise?: SupervisionPolicy
   /** Whom the restart of one of this actor's children takes along. Default `one-for-one`. */
   readonly strategy?: Strategy
-  /** How often a failing envelope is tried again before it is set aside. Default 0. */
+  /** How often a failing envelope is tried again before it is set aside. Default 0, and 3 for a durable actor. */
   readonly retries?: number
   /** Keeps what the actor accepts and commits in the troupe's store. Default false. */
   readonly durable?: boolean

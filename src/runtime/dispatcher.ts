@@ -44,11 +44,13 @@ export class Dispatcher {
   #lookedAt = 0
   #spent = false
   readonly #clock: Clock
+  readonly #picks: boolean
   #onIdle: (() => void) | undefined
   #breath: Breath | undefined
 
   constructor(clock: Clock) {
     this.#clock = clock
+    this.#picks = clock.pick !== undefined
     this.#turnBegan = clock.elapsed()
   }
 
@@ -137,6 +139,7 @@ export class Dispatcher {
   #serve(): void {
     while (this.#head < this.#ready.length) {
       if (this.#spent) return this.#afterTurn()
+      if (this.#picks) this.#pick()
       const cell = this.#ready[this.#head++] as Runnable
       // A visit counts too, and so do its envelopes, each by itself.
       this.tired()
@@ -152,6 +155,16 @@ export class Dispatcher {
     if (this.#breath !== undefined) return this.#afterTurn()
     this.#waiting = 'nothing'
     this.#onIdle?.()
+  }
+
+  /** Whose turn is next is the clock's to say. */
+  #pick(): void {
+    const ready = this.#ready
+    const head = this.#head
+    const picked = head + (this.#clock.pick?.(ready.length - head) ?? 0)
+    const first = ready[head] as Runnable
+    ready[head] = ready[picked] as Runnable
+    ready[picked] = first
   }
 
   #requeue(cell: Runnable): void {

@@ -2,6 +2,7 @@
  * One durable handler at work: each effect is recorded before the handler sees its result, and what it sends is
  * recorded with its place, so that the handler can run again after a crash and repeat nothing.
  */
+import type { TroupeError } from '../ground/errors.js'
 import type { Address } from './address.js'
 import type { Cell } from './cell.js'
 import { pack } from './codec.js'
@@ -11,7 +12,8 @@ import { fingerprint } from './fingerprint.js'
 import type { NewEntry } from './journal.js'
 import { mailEntry, type Former, type Ledger } from './ledger.js'
 import type { Sender } from './post.js'
-import { Replay, type Outcome } from './replay.js'
+import { Replay, type Outcome, type Recorded } from './replay.js'
+import { isStoreFailure } from './store/store.js'
 
 /** The place of the whole of an effect among its parts. */
 const WHOLE = -1
@@ -32,6 +34,8 @@ export class DurableRun {
   readonly #asked: Map<number, number>
   #sent = 0
   #draws = 0
+  /** Why this run comes to nothing: the store took something of it and not the rest. It runs again once there is room. */
+  #broken: TroupeError | undefined
   /** Mail entries that this handler took past the mailbox, by the effect that took them. */
   readonly #tookAt = new Map<number, number>()
 
@@ -66,6 +70,7 @@ export class DurableRun {
 
   /** Runs an effect, or gives back what came of it before. */
   effect<T>(name: string, input: unknown, run: (at: number) => PromiseLike<T>): Promise<T> {
+    if (this.#broken !== undefined) return Promise.reject(this.#broken)
     return this.#replay.run(name, fingerprint(pack(input)).toString(36), run) as Promise<T>
   }
 
@@ -78,6 +83,7 @@ export class DurableRun {
   async once(name: string, work: () => Promise<unknown>): Promise<unknown> {
     const had = this.#former.records.find(({ at }) => at === WHOLE)
     const outcome = had?.outcome ?? (await settled(work))
+    if (!outcome.ok && isStoreFailure(outcome.error)) throw outcome.error
     if (had === undefined) await this.#ledger.keep(this.#envelope.entry, { t: 'result', at: WHOLE, name, input: '', outcome, now: this.#cell.parts.clock.now() })
     if (outcome.ok) return outcome.value
     throw outcome.error
@@ -134,15 +140,27 @@ export class DurableRun {
     for (const [i, envelope] of envelopes.entries()) this.#cell.parts.router.cell(envelope.to)?.ledger?.arrived(envelope, numbers[i] as number, this.#cell.parts.clock.now())
   }
 
-  async #record(result: Parameters<ConstructorParameters<typeof Replay>[2]['record']>[0]): Promise<void> {
+  async #record(result: Recorded): Promise<void> {
+    // A full disk is no result: kept as one, it would fail the handler each time that it runs again.
+    if (!result.outcome.ok && isStoreFailure(result.outcome.error)) throw (this.#broken = result.outcome.error)
+    try {
+      await this.#keep(result)
+    } catch (error) {
+      if (isStoreFailure(error)) this.#broken = error
+      throw error
+    }
+  }
+
+  async #keep(result: Recorded): Promise<void> {
     const asked = this.#asked.get(result.at)
     if (asked !== undefined && this.#ledger.hasReply(this.#envelope.entry, asked)) return
     const took = this.#tookAt.get(result.at)
     await this.#ledger.keep(this.#envelope.entry, { t: 'result', ...result, ...(took !== undefined && { took }) })
   }
 
-  /** The handler has ended: throws `Incompatible` when it left recorded effects uncalled. */
+  /** The handler has ended: throws `Incompatible` when it left recorded effects uncalled, and what the store refused on its way. */
   ended(): void {
+    if (this.#broken !== undefined) throw this.#broken
     this.#replay.ended()
   }
 

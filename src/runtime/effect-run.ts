@@ -89,6 +89,7 @@ export class EffectRun {
         return signalOf()
       },
       idempotencyKey: `${address}/${this.#id}/${this.#effect.name}`,
+      clock: { now: () => parts.clock.now() },
       ask: (to, message, options) => this.#ask(parts.ref(to.protocol, to.address), message, options, sender) as Promise<never>,
       stream: (to, message) => parts.post.stream(parts.ref(to.protocol, to.address) as never, message, {}, sender) as AsyncIterableIterator<never>,
       infer: (task, model, input, options = {}) => {

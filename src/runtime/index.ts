@@ -8,7 +8,7 @@
  *         effects.ts, inference.ts, supervision.ts, ask-cycle.ts
  * Commit  outbox.ts, endings.ts, isolate.ts; for durable actors durable-handlers.ts, durable-me.ts, durable-run.ts, durable-charted.ts, kept-snapshot.ts, replay.ts, ledger.ts, journal.ts,
  *         fingerprint.ts, store/store.ts, store/memory.ts, store/lmdb.ts, store/lock.ts, store/mark.ts
- * Answer  replies.ts, streams.ts, observable.ts, heed.ts
+ * Answer  replies.ts, streams.ts, resumable.ts, observable.ts, heed.ts
  * Ground  troupe.ts, parts.ts, limits.ts, inspection.ts, signals.ts, watches.ts
  */
 export { protocol, event, request, stream } from './protocol.js'
@@ -20,7 +20,7 @@ export { reply, refuse, tell, publish, ask, infer, stepOnce, streamOnce } from '
 export type { Whom, Work } from './machine-effects.js'
 export type { Address } from './address.js'
 export { Ref } from './ref.js'
-export type { ActorEnding, AskOptions, TellOptions } from './ref.js'
+export type { ActorEnding, AskOptions, ResumableStream, StreamOptions, TellOptions } from './ref.js'
 export type { ReturnAddress, Ending, DeadReason, CancelReason, PriorityName } from './envelope.js'
 export type { Interceptor, Intercept, Passage } from './interceptors.js'
 export type { DeadLetter, DeadLetters } from './dead-letters.js'

@@ -30,6 +30,21 @@ export const OPEN_ASKS_MAX = 1_000_000
 /** Chunks a stream's producer may be ahead of its reader; then the producer waits. */
 export const STREAM_WINDOW = 32
 
+/** How long a stream's producer waits for a reader that takes nothing, unless the stream says otherwise; then it is called off, and the reader gets `Gone`. */
+export const STREAM_IDLE_MS = 5 * 60_000
+
+/** Chunks that a resumable stream keeps for a reader who comes back; who wants an older one gets `Gone`. */
+export const RESUME_CHUNKS = 1_000
+
+/** Bytes of packed chunks that a resumable stream keeps; the oldest is forgotten first. */
+export const RESUME_BYTES = 1_024 * 1_024
+
+/** How long a resumable stream that nobody reads is kept; then its producer is called off, and who comes gets `Gone`. */
+export const RESUME_MS = 60_000
+
+/** Resumable streams in one troupe, RESUME_BYTES each: 1 GB at most; the next is told `Overloaded`. */
+export const RESUMABLE_MAX = 1_000
+
 /** Dead letters kept; the oldest is forgotten, its count stays. */
 export const DEAD_LETTERS_MAX = 1_000
 
@@ -65,6 +80,9 @@ export const VERDICTS_MAX = 1_000
 
 /** Events from within that wait for one chart; a child that sends more is stopped, with `Overloaded`. */
 export const WITHIN_MAX = 10_000
+
+/** Children that have ended and stay in a chart's `snapshot.children`; then the one that ended first leaves. */
+export const ENDED_CHILDREN_MAX = 100
 
 /** How often a durable actor tries a failing envelope again before it is set aside. */
 export const DURABLE_RETRIES = 3

@@ -108,6 +108,8 @@ export interface Work {
   readonly signal: AbortSignal
   /** The same for each try of the same effect. */
   readonly idempotencyKey: string
+  /** The troupe's, virtual in a test. */
+  readonly clock: { now(): number }
   ask<S extends Specs, K extends RequestKey<S>>(to: Whom<S>, message: MessageOf<S, K>, options?: { readonly timeout?: Duration | 'none' }): Promise<ReplyOf<S, K>>
   stream<S extends Specs, K extends StreamKey<S>>(to: Whom<S>, message: MessageOf<S, K>): AsyncIterableIterator<ChunkOf<S, K>>
   infer<Result = unknown, Part = unknown>(task: string, model: string, input: unknown, options?: InferOptions): PromiseLike<Result> & AsyncIterable<Part>

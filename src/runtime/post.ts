@@ -11,7 +11,7 @@ import { ASK_TIMEOUT_MS } from './limits.js'
 import type { Parts } from './parts.js'
 import { checkBody, type Message, type Spec } from './protocol.js'
 import { cancelled, late, type Asker, type OpenAsk } from './replies.js'
-import type { AskOptions, Ref, TellOptions } from './ref.js'
+import type { AskOptions, Ref, StreamOptions, TellOptions } from './ref.js'
 import { Channel } from './streams.js'
 
 /** On whose behalf a message leaves. */
@@ -231,7 +231,7 @@ export class Post {
   }
 
   /** Opens a stream; its channel is the reader's end. */
-  stream(ref: Ref, message: Message, options: AskOptions = NO_OPTIONS, sender: Sender = OUTSIDER): AsyncIterableIterator<unknown> {
+  stream(ref: Ref, message: Message, options: StreamOptions = NO_OPTIONS, sender: Sender = OUTSIDER): Channel {
     const { replies, clock, dispatcher } = this.#parts
     const patienceMs = patience(options)
     const latest = sender.cause?.deadline || Infinity
@@ -240,11 +240,14 @@ export class Post {
       () => ask !== undefined && replies.cancel(ask.envelope.id, 'reader-left'),
       (waiting) => ask !== undefined && patienceMs !== Infinity && replies.extend(ask, Math.min(latest, waiting ? clock.now() + patienceMs : Infinity)),
       () => dispatcher.breathe(),
+      clock,
+      options.idle === 'none' ? Infinity : options.idle === undefined ? undefined : milliseconds(options.idle),
     )
     try {
       const picked = this.#pick(ref, message, sender)
       const cell = isSingle(picked) ? picked : (picked[0] as Cell)
       ask = this.#open(cell, message, 'stream', options, sender, noop, (error) => channel.fail(error as TroupeError), channel)
+      channel.id = ask?.envelope.id ?? 0
     } catch (error) {
       channel.fail(asTroupeError(error))
     }

@@ -18,6 +18,24 @@ export interface AskOptions {
   readonly signal?: AbortSignal
 }
 
+export interface StreamOptions extends AskOptions {
+  /** How long the producer waits for a reader that takes nothing. Default 5 min; `'none'` waits for ever. */
+  readonly idle?: Duration | 'none'
+  /**
+   * Keeps the stream for a reader who leaves and comes back with `troupe.resume`: its last 1,000 chunks (1 MB), for 60 s.
+   * Leaving the loop does not stop its producer then; the signal does.
+   */
+  readonly resumable?: boolean
+}
+
+/** A stream that another reader may take over where this one left. */
+export interface ResumableStream<Chunk> extends AsyncIterableIterator<Chunk> {
+  /** What `troupe.resume` wants to know. */
+  readonly id: number
+  /** The number of the last chunk that was read here; the first one is 1. */
+  readonly sequence: number
+}
+
 /** How an actor ended. */
 export type ActorEnding =
   | { readonly kind: 'stopped' }
@@ -31,7 +49,7 @@ export type ActorEnding =
 export interface RefPort {
   tell(ref: Ref, message: Message, options: TellOptions | undefined): Promise<void>
   ask(ref: Ref, message: Message, options: AskOptions | undefined): Promise<unknown>
-  stream(ref: Ref, message: Message, options: AskOptions | undefined): AsyncIterableIterator<unknown>
+  stream(ref: Ref, message: Message, options: StreamOptions | undefined): AsyncIterableIterator<unknown>
   stop(address: Address): Promise<void>
   watch(address: Address, signal: AbortSignal | undefined): Promise<ActorEnding>
 }
@@ -61,12 +79,14 @@ export class Ref<S extends Specs = Specs> {
   }
 
   /** Opens a stream of chunks. The producer is at most 32 chunks ahead; leaving the loop stops it. */
-  stream<K extends StreamKey<S>>(message: MessageOf<S, K>, options?: AskOptions): AsyncIterableIterator<ChunkOf<S, K>> {
+  stream<K extends StreamKey<S>>(message: MessageOf<S, K>, options: StreamOptions & { readonly resumable: true }): ResumableStream<ChunkOf<S, K>>
+  stream<K extends StreamKey<S>>(message: MessageOf<S, K>, options?: StreamOptions): AsyncIterableIterator<ChunkOf<S, K>>
+  stream<K extends StreamKey<S>>(message: MessageOf<S, K>, options?: StreamOptions): AsyncIterableIterator<ChunkOf<S, K>> {
     return this.#port.stream(this, message, options) as AsyncIterableIterator<ChunkOf<S, K>>
   }
 
   /** The same stream as an RxJS Observable: opened for each subscriber, stopped when it unsubscribes. */
-  observe<K extends StreamKey<S>>(message: MessageOf<S, K>, options?: AskOptions): Observable<ChunkOf<S, K>> {
+  observe<K extends StreamKey<S>>(message: MessageOf<S, K>, options?: Omit<StreamOptions, 'resumable'>): Observable<ChunkOf<S, K>> {
     return observable(() => this.stream(message, options))
   }
 

@@ -1,13 +1,15 @@
 /** A stream from one producer to one reader: chunks with credit, and an explicit end. */
-import type { TroupeError } from '../ground/errors.js'
+import type { Clock, Timer } from '../ground/clock.js'
+import { TroupeError } from '../ground/errors.js'
 import { isolate } from './isolate.js'
-import { STREAM_WINDOW } from './limits.js'
+import { STREAM_IDLE_MS, STREAM_WINDOW } from './limits.js'
 
 type End = { readonly kind: 'ended' } | { readonly kind: 'failed'; readonly error: TroupeError } | { readonly kind: 'left' }
 
 /**
  * Invariant: at most STREAM_WINDOW chunks wait for the reader; a producer that is further ahead waits for it.
- * Chunks are packed and unpacked, so that producer and reader share no memory.
+ * Chunks are packed and unpacked, so that producer and reader share no memory. A producer does not wait for ever for a
+ * reader that takes nothing.
  */
 export class Channel implements AsyncIterableIterator<unknown> {
   readonly #chunks: unknown[] = []
@@ -15,13 +17,26 @@ export class Channel implements AsyncIterableIterator<unknown> {
   /** Those who asked for a chunk that is not there yet: one, unless the iterator is read by hand. */
   readonly #readers: { readonly resolve: (result: IteratorResult<unknown>) => void; readonly reject: (error: unknown) => void }[] = []
   #producer: (() => void) | undefined
+  /** Stands while a producer waits, and lazily a while longer: one for each wait would cost more than the chunk. */
+  #watch: Timer | undefined
+  #waitsSince = 0
+  /** The ask that opened it; 0 when it could not be opened. */
+  id = 0
   readonly #onLeave: () => void
   readonly #onWait: (waiting: boolean) => void
   /** A promise when the event loop is to have its turn before the next chunk. */
   readonly breathe: () => Promise<void> | undefined
 
-  /** `onLeave` is called once when the reader leaves early, `onWait` when it starts and stops waiting for a chunk. */
-  constructor(onLeave: () => void, onWait: (waiting: boolean) => void, breathe: () => Promise<void> | undefined) {
+  readonly #clock: Clock
+  readonly #idleMs: number
+
+  /**
+   * `onLeave` is called once when the reader leaves early, or takes nothing for `idleMs`; `onWait` when it starts and
+   * stops waiting for a chunk.
+   */
+  constructor(onLeave: () => void, onWait: (waiting: boolean) => void, breathe: () => Promise<void> | undefined, clock: Clock, idleMs = STREAM_IDLE_MS) {
+    this.#clock = clock
+    this.#idleMs = idleMs
     this.#onLeave = onLeave
     this.#onWait = onWait
     this.breathe = breathe
@@ -44,6 +59,8 @@ export class Channel implements AsyncIterableIterator<unknown> {
     }
     this.#chunks.push(own)
     if (this.#chunks.length < STREAM_WINDOW) return undefined
+    this.#waitsSince = this.#clock.now()
+    if (this.#watch === undefined) this.#watchReader(this.#idleMs)
     return new Promise((resolve) => (this.#producer = resolve))
   }
 
@@ -87,6 +104,7 @@ export class Channel implements AsyncIterableIterator<unknown> {
   #close(end: End): void {
     if (this.#end !== undefined) return
     this.#end = end
+    this.#watch?.cancel()
     this.#wakeProducer()
     if (this.#readers.length > 0) this.#onWait(false)
     for (const reader of this.#readers.splice(0)) this.#last(this.#end).then(reader.resolve, reader.reject)
@@ -97,6 +115,21 @@ export class Channel implements AsyncIterableIterator<unknown> {
     // The error is told once; after it the stream has ended.
     this.#end = { kind: 'ended' }
     return Promise.reject(end.error)
+  }
+
+  #watchReader(ms: number): void {
+    if (this.#idleMs === Infinity) return
+    // In the background: what keeps the process alive for an open stream is the ask behind it.
+    this.#watch = this.#clock.timer(ms, () => this.#lookAtReader(), true)
+  }
+
+  #lookAtReader(): void {
+    this.#watch = undefined
+    if (this.#producer === undefined) return
+    const leftMs = this.#waitsSince + this.#idleMs - this.#clock.now()
+    if (leftMs > 0) return this.#watchReader(leftMs)
+    this.fail(new TroupeError('Gone', `nobody read the stream for ${this.#idleMs} ms, so its producer was called off`, 'read on within { idle }, or leave the loop when you do not want the rest', { id: this.id }))
+    this.#onLeave()
   }
 
   #wakeProducer(): void {

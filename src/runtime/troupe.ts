@@ -20,7 +20,8 @@ import type { Parts } from './parts.js'
 import { Pool, type PoolOptions } from './pool.js'
 import { Post } from './post.js'
 import type { Message, Protocol, Specs } from './protocol.js'
-import { Ref, type ActorEnding, type RefPort } from './ref.js'
+import { Ref, type ActorEnding, type RefPort, type ResumableStream } from './ref.js'
+import { Resumables } from './resumable.js'
 import { Replies } from './replies.js'
 import { Router } from './router.js'
 import type { OpenStore } from './store/store.js'
@@ -72,6 +73,7 @@ export class Troupe {
   readonly #host: Kernels | undefined
   readonly #keyed: Keyed[] = []
   readonly #resumed: Resumed[] = []
+  readonly #resumables: Resumables
   readonly #alarms = new Set<Timer>()
   #ownHost: Promise<OwnedHost> | undefined
   #stopped: Promise<void> | undefined
@@ -103,10 +105,11 @@ export class Troupe {
     const post = new Post(parts)
     this.#parts = { ...parts, post }
     this.#host = options.host
+    this.#resumables = new Resumables(clock)
     this.#port = {
       tell: (ref, message, how) => post.tell(ref, message, how),
       ask: (ref, message, how) => post.ask(ref, message, how),
-      stream: (ref, message, how) => post.stream(ref, message, how),
+      stream: (ref, message, how) => (how?.resumable === true ? this.#resumables.keep(() => post.stream(ref, message, how)) : post.stream(ref, message, how)),
       stop: (address) => this.#stopActor(address),
       watch: (address, signal) => this.#watch(address, signal),
     }
@@ -180,6 +183,14 @@ export class Troupe {
     return this.#parts.post.publish(topic, message)
   }
 
+  /**
+   * Goes on with a stream that was opened with `resumable`, after the chunk of this number; its former reader is told
+   * `Gone`. Throws `Gone` when that is no longer kept. Whoever has the id may read: a gateway asks first who it is.
+   */
+  resume<Chunk = unknown>(id: number, { after }: { readonly after: number }): ResumableStream<Chunk> {
+    return this.#resumables.resume(id, after) as ResumableStream<Chunk>
+  }
+
   /** What happened to an envelope, the chain that led to it and what it caused; `undefined` when the record no longer has it. */
   why(id: number): Why | undefined {
     return this.#parts.inspection.why(id)
@@ -205,6 +216,7 @@ export class Troupe {
   async #stop(withinMs: number): Promise<void> {
     const { post, replies, dispatcher } = this.#parts
     post.closed = true
+    this.#resumables.letGoUnread()
     await this.#drain(withinMs)
     replies.cancelAll('shutting-down')
     for (const keyed of this.#keyed) keyed.stop()
@@ -213,6 +225,7 @@ export class Troupe {
     // The last started first; at once, so that those who do not heed their signal are waited for together.
     await Promise.all(roots.toReversed().map((cell) => cell.stop({ kind: 'stopped' }, 'shutting-down')))
     dispatcher.onIdle(undefined)
+    this.#resumables.close()
     await this.#parts.journal?.close()
     await (await this.#ownHost?.catch(() => undefined))?.stop()
     this.#unhookSignals?.()

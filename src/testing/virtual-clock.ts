@@ -1,5 +1,7 @@
 import { milliseconds, type Duration } from '../ground/duration.js'
 import { realClock, type Clock, type Timer } from '../ground/clock.js'
+import { chance } from './chance.js'
+import { Timers } from './timers.js'
 
 /** A clock that stands still until it is advanced. */
 export interface VirtualClock extends Clock {
@@ -11,13 +13,6 @@ export interface VirtualClock extends Clock {
   readonly timers: number
 }
 
-interface Entry {
-  readonly at: number
-  readonly order: number
-  readonly fire: () => void
-  cancelled: boolean
-}
-
 /** Turns of the event loop in which nothing was asked of the clock, after which all is taken to be at rest. */
 const QUIET_TURNS = 4
 
@@ -27,9 +22,8 @@ const QUIET_TURNS = 4
  */
 export function virtualClock({ seed = 1, start = Date.UTC(2026, 0, 1) }: { readonly seed?: number; readonly start?: number } = {}): VirtualClock {
   const timers = new Timers()
-  const random = mulberry32(seed)
+  const random = chance(seed)
   let now = start
-  let orders = 0
   let asked = 0
 
   const settle = async (): Promise<void> => {
@@ -47,9 +41,7 @@ export function virtualClock({ seed = 1, start = Date.UTC(2026, 0, 1) }: { reado
     },
     timer(ms, fire): Timer {
       asked++
-      const entry = { at: now + ms, order: orders++, fire, cancelled: false }
-      timers.add(entry)
-      return { cancel: () => timers.cancel(entry) }
+      return timers.add(now + ms, fire)
     },
     nextTurn(run) {
       asked++
@@ -66,69 +58,5 @@ export function virtualClock({ seed = 1, start = Date.UTC(2026, 0, 1) }: { reado
       }
       now = until
     },
-  }
-}
-
-const before = (a: Entry, b: Entry): boolean => a.at < b.at || (a.at === b.at && a.order < b.order)
-
-/** The timers that have not fired, in a heap: a simulation may hold a million. A cancelled one stays until its turn comes. */
-class Timers {
-  readonly #heap: Entry[] = []
-  count = 0
-
-  add(entry: Entry): void {
-    this.count++
-    const heap = this.#heap
-    let at = heap.push(entry) - 1
-    for (let parent = (at - 1) >> 1; at > 0 && before(entry, heap[parent] as Entry); parent = (at - 1) >> 1) {
-      heap[at] = heap[parent] as Entry
-      at = parent
-    }
-    heap[at] = entry
-  }
-
-  cancel(entry: Entry): void {
-    if (entry.cancelled) return
-    entry.cancelled = true
-    this.count--
-  }
-
-  /** Takes the earliest that is due. */
-  takeUntil(time: number): Entry | undefined {
-    for (let first = this.#heap[0]; first !== undefined && (first.cancelled || first.at <= time); first = this.#heap[0]) {
-      this.#removeFirst()
-      if (first.cancelled) continue
-      // It has fired: a cancel that comes later finds nothing to do.
-      this.cancel(first)
-      return first
-    }
-    return undefined
-  }
-
-  #removeFirst(): void {
-    const heap = this.#heap
-    const last = heap.pop() as Entry
-    if (heap.length === 0) return
-    let at = 0
-    for (;;) {
-      let child = 2 * at + 1
-      if (child >= heap.length) break
-      if (child + 1 < heap.length && before(heap[child + 1] as Entry, heap[child] as Entry)) child++
-      if (!before(heap[child] as Entry, last)) break
-      heap[at] = heap[child] as Entry
-      at = child
-    }
-    heap[at] = last
-  }
-}
-
-/** Mulberry32 (Tommy Ettinger, public domain): 32 bits of state, enough for simulations. */
-function mulberry32(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = Math.imul(state ^ (state >>> 15), state | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
   }
 }

@@ -44,7 +44,9 @@ async function open(script: Script): Promise<Ref<(typeof Dialogue)['specs']>> {
         if (query === 'fail') throw new TroupeError('ModelFailed', 'the encoder is gone', 'try later')
         return { passages: score === undefined ? passages : passages.map((passage) => ({ ...passage, score })) }
       },
-      add: () => ({ documents: 0, passages: 0 }),
+      add: () => ({ documents: 0, of: 0, unchanged: 0, passages: 0, embedded: 0 }),
+      ingest: function* () {},
+      facts: () => ({ facts: [] }),
       remove: () => ({ removed: 0 }),
     },
   })

@@ -29,7 +29,7 @@ export interface Store {
 }
 
 /** Whether an error says that a store could not be written: a passing thing, once there is room. */
-export const isStoreFailure = (error: unknown): boolean => error instanceof TroupeError && error.code === 'Overloaded' && error.details['store'] === true
+export const isStoreFailure = (error: unknown): error is TroupeError => error instanceof TroupeError && error.code === 'Overloaded' && error.details['store'] === true
 
 /** Opens a store; what `createTroupe({ store })` takes. */
 export type OpenStore = () => Promise<Store>
