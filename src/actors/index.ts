@@ -1,8 +1,11 @@
 /** Capabilities as actors, each usable alone and with the others. */
 export { nlu } from './nlu/nlu.js'
 export type { NluOptions } from './nlu/nlu.js'
+export type { DeclaredEntity } from './nlu/declared.js'
+export { commands, slot } from './nlu/command.js'
+export type { Command, Reading, Slot } from './nlu/command.js'
 export { Nlu } from './nlu/protocol.js'
-export type { Evaluated, Example, Intent, Parsed, Trained } from './nlu/protocol.js'
+export type { Entity, Evaluated, Example, Intent, Parsed, Trained } from './nlu/protocol.js'
 export { retriever } from './retriever/retriever.js'
 export type { RetrieverOptions } from './retriever/retriever.js'
 export { Retriever } from './retriever/protocol.js'
