@@ -319,13 +319,18 @@ export class Troupe {
 
 /** A durable actor need not come back to an envelope; its asker, if it is durable, must hear of that. */
 function setAside(parts: Omit<Parts, 'post'>, envelope: Envelope, told: TroupeError | undefined): void {
-  const { router, clock, log } = parts
+  const { router, clock, log, replies } = parts
   const { from, to, sequence, correlation } = envelope
   const outcome = { ok: false, error: told } as const
   const now = clock.now()
   const answer = told === undefined || correlation === 0 || sequence === 0 ? [] : [replyEntry(from, sequence, correlation, outcome, now)]
   router.awake(to)?.ledger?.deal(envelope, answer).then(
-    () => void (answer.length > 0 && router.awake(from)?.ledger?.replied(sequence, correlation, outcome, now)),
+    () => {
+      if (told === undefined || answer.length === 0) return
+      router.awake(from)?.ledger?.replied(sequence, correlation, outcome, now)
+      // It may have come back to its ask since it was told.
+      replies.fail(correlation, told)
+    },
     (error: unknown) => {
       if (isStoreFailure(error)) clock.timer(STORE_RETRY_MS, () => setAside(parts, envelope, told), true)
       else log(to, ['could not set an envelope aside:', error])
