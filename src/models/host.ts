@@ -43,6 +43,8 @@ export interface HostOptions {
   readonly callsMax?: number
   /** Characters that the open calls of one model may hold. Default 16 million; one call may always be larger. */
   readonly charsMax?: number
+  /** Pieces of one caller's work (a text of a batch kernel, a generation) that threads of one model may hold at once. Default: no limit, as callers take turns anyway. */
+  readonly callerMax?: number
   /** Memory that all models together may hold, measured as each loads. Default half of what there is; the model not used for longest goes first. */
   readonly memoryMax?: number
   /** A thread that does not come out of one native call for so many milliseconds is given up and replaced. Default ten minutes. */
@@ -66,6 +68,8 @@ const EXIT_WAIT_MS = 5_000
 /** Creates a host. Nothing is loaded, and no thread starts, before the first call. */
 export async function createHost(options: HostOptions = {}): Promise<Host> {
   for (const [model, placement] of Object.entries(options.placement ?? {})) checkPlacement(model, placement)
+  const { callerMax = 1 } = options
+  if (!(callerMax >= 1)) throw new TroupeError('InvalidDefinition', `callerMax is ${callerMax}, so nobody would ever be served`, 'give a number of at least 1, or leave it out', { callerMax })
   return Promise.resolve(new ModelHost(options))
 }
 
@@ -230,6 +234,7 @@ class ModelHost implements Host {
       cores: this.#cores,
       callsMax: this.#options.callsMax ?? CALLS_MAX,
       charsMax: this.#options.charsMax ?? CHARS_MAX,
+      callerMax: this.#options.callerMax ?? Infinity,
       onProgress: (progress) => this.#options.onProgress?.(progress),
       onLost: () => this.#lose(key),
     })

@@ -7,6 +7,7 @@ import { Crew, type CrewOptions } from './crew.js'
 import type { Answer, Join } from './inference.js'
 import type { InferOptions } from './kernel.js'
 import { BATCH_MAX, type GenerateRequest } from './kernels/generate.js'
+import { Rate } from './rate.js'
 import { PASSES_AHEAD, ThreadDied, type Replica } from './replica.js'
 import { answerAt, type Passed, type Strip } from './wire.js'
 import { Work, charsOf, costOf } from './work.js'
@@ -16,6 +17,8 @@ export interface PoolOptions extends Omit<CrewOptions, 'onChange' | 'onLost'> {
   /** Calls that may be open for this model, and characters that they may hold; beyond, `Overloaded`. */
   readonly callsMax: number
   readonly charsMax: number
+  /** Pieces of one caller's work that threads may hold at once; what is beyond waits. */
+  readonly callerMax: number
   /** The model could not be placed or loaded: there is nothing here to keep. */
   readonly onLost: () => void
 }
@@ -44,9 +47,13 @@ export interface PoolMetrics {
   /** Tokens that went through batch kernels, padding included. */
   readonly tokens: number
   readonly computeMs: number
+  /** Tokens a second through batch kernels, over the time in which at least one pass was under way. */
+  readonly tokensReadPerSecond: number
   readonly queueMsMean: number
   readonly sequences: number
   readonly tokensWritten: number
+  /** Tokens a second that generations wrote, all together, over the time in which at least one was under way. */
+  readonly tokensWrittenPerSecond: number
   readonly overloads: number
   readonly threadDeaths: number
   /** Threads that hang in native code; they cannot be ended, and keep their memory. */
@@ -61,7 +68,7 @@ export interface PoolMetrics {
  */
 export class Pool implements CoreUser {
   readonly #options: PoolOptions
-  readonly #line = new Line<Work>()
+  readonly #line: Line<Work>
   readonly #calls = new Set<Call>()
   readonly #crew: Crew
   #nextCaller = 1
@@ -75,10 +82,13 @@ export class Pool implements CoreUser {
   #msPerSequence = 500
   #stopping = false
   #evaluating = false
+  readonly #read = new Rate()
+  readonly #written = new Rate()
   readonly #counts = { texts: 0, passes: 0, tokens: 0, computeMs: 0, queueMs: 0, sequences: 0, tokensWritten: 0, overloads: 0 }
 
   constructor(options: PoolOptions) {
     this.#options = options
+    this.#line = new Line(options.callerMax)
     this.#crew = new Crew({ ...options, onChange: () => this.#evaluateSoon(), onLost: (error) => this.#lose(error) })
     options.cores.join(this)
   }
@@ -114,7 +124,7 @@ export class Pool implements CoreUser {
   metrics(): PoolMetrics {
     const { queueMs, ...counts } = this.#counts
     const served = counts.texts + counts.sequences
-    return { threads: this.#crew.members.size, threadDeaths: this.#crew.deaths, threadsAbandoned: this.#crew.abandoned, memoryBytes: this.#crew.memoryBytes, waiting: this.#line.size, textsPerPass: counts.passes === 0 ? 0 : counts.texts / counts.passes, queueMsMean: served === 0 ? 0 : queueMs / served, ...counts }
+    return { threads: this.#crew.members.size, threadDeaths: this.#crew.deaths, threadsAbandoned: this.#crew.abandoned, memoryBytes: this.#crew.memoryBytes, waiting: this.#line.size, textsPerPass: counts.passes === 0 ? 0 : counts.texts / counts.passes, queueMsMean: served === 0 ? 0 : queueMs / served, tokensReadPerSecond: this.#read.perSecond, tokensWrittenPerSecond: this.#written.perSecond, ...counts }
   }
 
   /** Many inputs of a batch kernel, answered together. */
@@ -239,9 +249,12 @@ export class Pool implements CoreUser {
     this.#noteStart(batch)
     const cost = batch.reduce((sum, work) => sum + work.cost, 0)
     this.#inHand += cost
+    this.#read.begin(this.#options.clock.elapsed())
+    let tokens = 0
     const first = batch[0] as Work
     try {
       const reply = await replica.pass({ task: first.task, options: first.options, inputs: batch.map(({ input }) => input), tokensMax: Math.floor(tokensMax) }, rankOf(first.urgency))
+      tokens = reply.tokens
       this.#learnPass(reply, batch.length)
       for (const { index, error } of reply.refused ?? []) refuse(batch[index] as Work, error)
       for (const [at, work] of batch.entries()) if (!work.gone) work.call.settle(work.index, answerAt(reply, at, batch.length))
@@ -250,7 +263,8 @@ export class Pool implements CoreUser {
       else for (const { call } of batch) call.fail(thrown as TroupeError)
     }
     this.#inHand -= cost
-    this.#done()
+    this.#read.end(this.#options.clock.elapsed(), tokens)
+    this.#done(batch)
   }
 
   #handSequence(): boolean {
@@ -270,6 +284,8 @@ export class Pool implements CoreUser {
     this.#noteStart([work])
     const { call } = work
     const started = this.#options.clock.elapsed()
+    this.#written.begin(started)
+    let tokens = 0
     let told = false
     const onPart = (text: string): void => {
       told = true
@@ -280,7 +296,8 @@ export class Pool implements CoreUser {
     try {
       const result = await running.result
       this.#counts.sequences++
-      this.#counts.tokensWritten += result.usage.completionTokens
+      tokens = result.usage.completionTokens
+      this.#counts.tokensWritten += tokens
       this.#msPerSequence += FRESH * (this.#options.clock.elapsed() - started - this.#msPerSequence)
       this.#crew.noteSuccess()
       call.end(result)
@@ -288,11 +305,13 @@ export class Pool implements CoreUser {
       if (thrown instanceof ThreadDied) this.#died(replica, told ? [] : [work], thrown, told ? [work] : [])
       else call.fail(thrown as TroupeError)
     }
-    this.#done()
+    this.#written.end(this.#options.clock.elapsed(), tokens)
+    this.#done([work])
   }
 
   /** A thread has finished something: this model may go on, and so may others. */
-  #done(): void {
+  #done(work: readonly Work[]): void {
+    this.#line.release(work)
     this.#evaluateSoon()
     this.#options.cores.freed(this)
   }

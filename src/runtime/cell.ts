@@ -107,7 +107,7 @@ export class Cell implements Runnable {
   accept(envelope: Envelope): 'accepted' | 'full' | TroupeError {
     if (this.#phase === 'stopping' || this.#phase === 'ended') return this.parts.endings.dead(envelope, 'stopped')
     if (this.resident !== undefined) this.resident.keyed.touch(this.resident)
-    if (this.behaviour.working && this.behaviour.takesAside(envelope)) return 'accepted'
+    if (this.behaviour.working && this.behaviour.takesAside(envelope)) return this.#keep(envelope)
     const offer = this.mailbox.offer(envelope)
     if (offer.kind === 'full') return this.#full(envelope)
     if (offer.kind === 'accepted') this.#keep(envelope)
@@ -141,13 +141,14 @@ export class Cell implements Runnable {
   }
 
   /** A durable actor's mail is in the log before its sender is told, or it is handled. */
-  #keep(envelope: Envelope): void {
-    if (this.ledger === undefined || envelope.entry !== 0) return
+  #keep(envelope: Envelope): 'accepted' {
+    if (this.ledger === undefined || envelope.entry !== 0) return 'accepted'
     envelope.kept = this.ledger.accept(envelope, this.parts.clock.now())
     envelope.kept.catch((error: unknown) => {
       envelope.entry = 0
       this.parts.endings.dead(envelope, 'refused', error)
     })
+    return 'accepted'
   }
 
   /** Mail that a former life accepted comes first, whatever the bounds: it is accepted already. */

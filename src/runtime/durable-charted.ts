@@ -150,7 +150,7 @@ export class DurableCharted extends Charted {
   #answersOf(plan: Plan | undefined, envelope: Envelope | undefined): { readonly to: Envelope; readonly outcome: { ok: true; value: unknown } | { ok: false; error: unknown } }[] {
     return (plan?.answers ?? []).flatMap((answer) => {
       const to = answer.ask === envelope?.correlation ? envelope : this.owed?.get(answer.ask)
-      if (to === undefined || this.cell.parts.router.awake(to.from)?.ledger === undefined) return []
+      if (to === undefined || to.sequence === 0) return []
       return [{ to, outcome: answer.ok ? { ok: true as const, value: answer.value } : { ok: false as const, error: answer.error } }]
     })
   }

@@ -56,13 +56,13 @@ export class DurableHandlers extends Handlers {
   async #commit(me: DurableMe, envelope: Envelope, reply: unknown): Promise<void> {
     const { router, clock } = this.cell.parts
     const { durable, entries } = me.run.lastSent(me.unsent?.envelopes ?? [])
-    const asker = envelope.correlation === 0 ? undefined : router.awake(envelope.from)?.ledger
     const outcome = { ok: true, value: reply } as const
     const now = clock.now()
-    const answer = asker === undefined ? [] : [replyEntry(envelope.from, envelope.sequence, envelope.correlation, outcome, now)]
+    // A durable asker may be asleep still, after a restart: the reply waits for it in the log.
+    const answer = envelope.correlation === 0 || envelope.sequence === 0 ? [] : [replyEntry(envelope.from, envelope.sequence, envelope.correlation, outcome, now)]
     const numbers = await this.#ledger.commit(this.state, [envelope.entry, ...me.run.taken], [...entries, ...answer])
     for (const [i, sent] of durable.entries()) router.cell(sent.to)?.ledger?.arrived(sent, numbers[i] as number, now)
-    asker?.replied(envelope.sequence, envelope.correlation, outcome, now)
+    if (answer.length > 0) router.awake(envelope.from)?.ledger?.replied(envelope.sequence, envelope.correlation, outcome, now)
   }
 
   protected override failed(me: HandlerMe, envelope: Envelope, error: unknown): void {
@@ -71,6 +71,9 @@ export class DurableHandlers extends Handlers {
     if (!isStoreFailure(error)) return super.failed(me, envelope, error)
     // Nobody's fault but the disk's: the envelope keeps its place until there is room.
     me.abandon('actor-failed')
+    const taken = (me as DurableMe).run.takenInVain
+    for (const each of taken) each.ending = 'waiting'
+    this.cell.recover(taken)
     this.cell.pauseFor(STORE_RETRY_MS, envelope)
   }
 }

@@ -6,11 +6,11 @@ import type { TroupeError } from '../ground/errors.js'
 import type { Address } from './address.js'
 import type { Cell } from './cell.js'
 import { pack } from './codec.js'
-import type { Envelope } from './envelope.js'
+import { Envelope } from './envelope.js'
 import type { Inference } from './effects.js'
 import { fingerprint } from './fingerprint.js'
 import type { NewEntry } from './journal.js'
-import { mailEntry, type Former, type Ledger } from './ledger.js'
+import { mailEntry, type Former, type KeptReply, type Ledger } from './ledger.js'
 import type { Sender } from './post.js'
 import { Replay, type Outcome, type Recorded } from './replay.js'
 import { isStoreFailure } from './store/store.js'
@@ -24,6 +24,8 @@ const settled = (work: () => Promise<unknown>): Promise<Outcome> =>
     (error: unknown): Outcome => ({ ok: false, error }),
   )
 
+type Taken = Pick<Envelope, 'entry'> & Partial<Pick<Envelope, 'kept'>>
+
 export class DurableRun {
   readonly #cell: Cell
   readonly #ledger: Ledger
@@ -32,12 +34,13 @@ export class DurableRun {
   readonly #replay: Replay
   /** The asks to durable actors, by place: their replies come into the log by themselves. */
   readonly #asked: Map<number, number>
+  readonly #recorded = new Set<Taken>()
   #sent = 0
   #draws = 0
   /** Why this run comes to nothing: the store took something of it and not the rest. It runs again once there is room. */
   #broken: TroupeError | undefined
-  /** Mail entries that this handler took past the mailbox, by the effect that took them. */
-  readonly #tookAt = new Map<number, number>()
+  /** Mail that this handler took past the mailbox, by the effect that took it. */
+  readonly #tookAt: Map<number, Taken>
 
   constructor(cell: Cell, ledger: Ledger, envelope: Envelope) {
     this.#cell = cell
@@ -45,6 +48,7 @@ export class DurableRun {
     this.#envelope = envelope
     this.#former = ledger.former(envelope)
     this.#asked = new Map(this.#former.asked)
+    this.#tookAt = new Map(this.#former.records.flatMap(({ at, took }) => (took === undefined ? [] : [[at, { entry: took }]])))
     const { clock } = cell.parts
     this.#replay = new Replay(this.#former.records.filter(({ at }) => at !== WHOLE), envelope.began, {
       record: (result) => this.#record(result),
@@ -101,7 +105,9 @@ export class DurableRun {
 
   /** The sender of an ask at this place: one that went to a durable actor before a crash is only waited for. */
   asking(sender: Sender, at: number, to: Address, message: unknown): Sender {
-    return { ...sender, entry: this.#envelope.entry, asked: this.askedAt(at), keepAsk: (cell, envelope) => (cell.ledger === undefined ? undefined : this.keepAsk(at, `ask ${to}`, message, envelope)) }
+    const asked = this.askedAt(at)
+    const answered = asked === undefined ? undefined : this.#ledger.replyTo(this.#envelope.entry, asked)?.outcome
+    return { ...sender, entry: this.#envelope.entry, asked, answered, keepAsk: (cell, envelope) => (cell.ledger === undefined ? undefined : this.keepAsk(at, `ask ${to}`, message, envelope)) }
   }
 
   /** When a sleep that began at this place ends: the same moment after a crash. */
@@ -115,10 +121,14 @@ export class DurableRun {
 
   /** The wait at this place took an envelope past the mailbox. */
   took(at: number, envelope: Envelope): void {
-    this.#tookAt.set(at, envelope.entry)
+    this.#tookAt.set(at, envelope)
   }
   get taken(): readonly number[] {
-    return [...this.#tookAt.values()]
+    return [...this.#tookAt.values()].map(({ entry }) => entry)
+  }
+  /** What it took and is not on record: somebody has to come back to it. */
+  get takenInVain(): readonly Envelope[] {
+    return [...this.#tookAt.values()].flatMap((taken) => (taken instanceof Envelope && !this.#recorded.has(taken) && taken.entry !== 0 ? [taken] : []))
   }
 
   /** Keeps what the handler sent so far, before it leaves. */
@@ -140,22 +150,26 @@ export class DurableRun {
     for (const [i, envelope] of envelopes.entries()) this.#cell.parts.router.cell(envelope.to)?.ledger?.arrived(envelope, numbers[i] as number, this.#cell.parts.clock.now())
   }
 
-  async #record(result: Recorded): Promise<void> {
+  async #record(result: Recorded): Promise<KeptReply> {
     // A full disk is no result: kept as one, it would fail the handler each time that it runs again.
     if (!result.outcome.ok && isStoreFailure(result.outcome.error)) throw (this.#broken = result.outcome.error)
     try {
-      await this.#keep(result)
+      return await this.#keep(result)
     } catch (error) {
       if (isStoreFailure(error)) this.#broken = error
       throw error
     }
   }
 
-  async #keep(result: Recorded): Promise<void> {
+  async #keep(result: Recorded): Promise<KeptReply> {
     const asked = this.#asked.get(result.at)
-    if (asked !== undefined && this.#ledger.hasReply(this.#envelope.entry, asked)) return
-    const took = this.#tookAt.get(result.at)
-    await this.#ledger.keep(this.#envelope.entry, { t: 'result', ...result, ...(took !== undefined && { took }) })
+    const reply = asked === undefined ? undefined : this.#ledger.replyTo(this.#envelope.entry, asked)
+    if (reply !== undefined) return reply
+    const taken = this.#tookAt.get(result.at)
+    await taken?.kept
+    await this.#ledger.keep(this.#envelope.entry, { t: 'result', ...result, ...(taken !== undefined && { took: taken.entry }) })
+    if (taken !== undefined) this.#recorded.add(taken)
+    return result
   }
 
   /** The handler has ended: throws `Incompatible` when it left recorded effects uncalled, and what the store refused on its way. */

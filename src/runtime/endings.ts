@@ -26,7 +26,7 @@ export class Endings {
   readonly #deadLetters: DeadLetters
   readonly #replies: Replies
   /** Called when an envelope of a durable actor has ended without a step. */
-  onDealt: ((envelope: Envelope) => void) | undefined
+  onDealt: ((envelope: Envelope, told: TroupeError | undefined) => void) | undefined
 
   constructor(inspection: Inspection, deadLetters: DeadLetters, replies: Replies) {
     this.#inspection = inspection
@@ -50,15 +50,15 @@ export class Endings {
   }
 
   /** A durable actor need not come back to an envelope that has ended, unless it was its life that ended. */
-  dealt(envelope: Envelope, reason: DeadReason | CancelReason): void {
-    if (envelope.entry !== 0 && !staysInLog(envelope, reason)) this.onDealt?.(envelope)
+  dealt(envelope: Envelope, reason: DeadReason | CancelReason, told?: TroupeError): void {
+    if (envelope.entry !== 0 && !staysInLog(envelope, reason)) this.onDealt?.(envelope, told)
   }
 
   /** Nobody will process the envelope: keeps it as a dead letter and tells its asker. Gives what the asker was told. */
   dead(envelope: Envelope, reason: DeadReason, error?: unknown): TroupeError {
     const told = outcome(envelope, reason, error)
     this.#inspection.ended(envelope, ENDING_OF[reason], reason)
-    this.dealt(envelope, reason)
+    this.dealt(envelope, reason, told)
     if (!staysInLog(envelope, reason)) this.#deadLetters.add(envelope, reason, error)
     if (envelope.correlation !== 0) this.#replies.fail(envelope.correlation, told)
     return told

@@ -303,9 +303,10 @@ export class HandlerMe implements Sender, Asker {
     const release = (): Promise<void> => this.leave(outbox)
     const leaving = this.#leaving === undefined ? release() : this.#leaving.then(release)
     this.#leaving = leaving
-    void leaving.then(() => {
+    const gone = (): void => {
       if (this.#leaving === leaving) this.#leaving = undefined
-    })
+    }
+    leaving.then(gone, gone)
     return leaving
   }
 

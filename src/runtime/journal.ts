@@ -188,7 +188,10 @@ export class Journal {
       const n = ++this.#n
       numbers.push(n)
       this.#opened(n, entry)
-      return { kind: 'put', key: ['log', n], value: pack([VERSION, entry.address, entry.of, entry.body, this.#clock.now()]) }
+      const now = this.#clock.now()
+      // An actor that sleeps since the restart finds it with what its former life left.
+      this.#former.get(entry.address)?.push({ n, ...entry, now })
+      return { kind: 'put', key: ['log', n], value: pack([VERSION, entry.address, entry.of, entry.body, now]) }
     })
     return { changes, numbers }
   }
@@ -207,6 +210,8 @@ export class Journal {
 
   /** What could not be written never was. */
   #forget(n: number, { address, of }: NewEntry): void {
+    const former = this.#former.get(address)
+    if (former !== undefined) this.#former.set(address, former.filter((entry) => entry.n !== n))
     if (of === 0) return this.#dealt(address, n)
     const effects = this.#open.get(address)?.get(of)
     const at = effects?.indexOf(n) ?? -1

@@ -21,19 +21,25 @@ export type Effect =
   /** When a sleep ends. */
   | { readonly t: 'due'; readonly at: number; readonly due: number }
 
+/** A result as it is kept, with the mail that its effect took past the mailbox. */
+export type KeptResult = Recorded & { readonly took?: number }
+
+/** A reply in the log. */
+export type KeptReply = Pick<Recorded, 'outcome' | 'now'>
+
 /** What the former life of a handler left for it. */
 export interface Former {
-  readonly records: readonly Recorded[]
+  readonly records: readonly KeptResult[]
   readonly sent: number
   readonly asked: ReadonlyMap<number, number>
   readonly due: ReadonlyMap<number, number>
 }
 
 interface Open {
-  readonly records: Recorded[]
+  records: KeptResult[]
   readonly asked: Map<number, { readonly at: number; readonly name: string; readonly input: string }>
   /** Asks whose replies are in the log already. */
-  readonly replies: Set<number>
+  readonly replies: Map<number, KeptReply>
   readonly due: Map<number, number>
   sent: number
 }
@@ -88,12 +94,14 @@ export class Ledger {
     switch (effect.t) {
       case 'result':
         if (effect.took !== undefined) took?.add(effect.took)
-        open.records.push(effect)
+        // The handler saw this, and no reply that reached the log a little earlier.
+        open.records = [...open.records.filter(({ at }) => at !== effect.at), effect]
         return
       case 'reply': {
         const asked = open.asked.get(effect.ask)
-        open.replies.add(effect.ask)
-        if (asked !== undefined) open.records.push({ ...asked, outcome: effect.outcome, now: effect.now })
+        open.replies.set(effect.ask, effect)
+        // One that came after the handler had given up on it is late.
+        if (asked !== undefined && !open.records.some(({ at }) => at === asked.at)) open.records.push({ ...asked, outcome: effect.outcome, now: effect.now })
         return
       }
       case 'asked':
@@ -109,7 +117,7 @@ export class Ledger {
 
   #of(mail: number): Open {
     let open = this.#open.get(mail)
-    if (open === undefined) this.#open.set(mail, (open = { records: [], asked: new Map(), replies: new Set(), due: new Map(), sent: 0 }))
+    if (open === undefined) this.#open.set(mail, (open = { records: [], asked: new Map(), replies: new Map(), due: new Map(), sent: 0 }))
     return open
   }
 
@@ -143,10 +151,10 @@ export class Ledger {
 
   /** A reply is in the log already, so its asker need not keep it again. */
   replied(of: number, ask: number, outcome: Outcome, now: number): void {
-    this.#note(of, { t: 'reply', ask, outcome, now })
+    if (this.#open.has(of)) this.#note(of, { t: 'reply', ask, outcome, now })
   }
-  hasReply(of: number, ask: number): boolean {
-    return this.#open.get(of)?.replies.has(ask) === true
+  replyTo(of: number, ask: number): KeptReply | undefined {
+    return this.#open.get(of)?.replies.get(ask)
   }
 
   /** Commits the end of a step: the state, the mail it dealt with, what it sent and answered, and when the actor wants to be woken. */
@@ -155,9 +163,10 @@ export class Ledger {
     return this.#afterOthers(() => this.#commit(packed, dealt, entries, alarm))
   }
 
-  /** The envelope has ended without a step: refused, expired, cancelled or set aside. */
-  async deal(envelope: Envelope): Promise<void> {
-    await this.#afterOthers(() => this.#commit(this.#state, [envelope.entry], [], this.#alarm))
+  /** The envelope has ended without a step: refused, expired, cancelled or set aside. Its asker, if it is durable, hears of it. */
+  async deal(envelope: Envelope, answer: readonly NewEntry[]): Promise<void> {
+    const took = (this.#open.get(envelope.entry)?.records ?? []).flatMap(({ took }) => took ?? [])
+    await this.#afterOthers(() => this.#commit(this.#state, [envelope.entry, ...took], answer, this.#alarm))
   }
 
   /** One commit at a time: a later one writes the whole record, so it must know what the earlier one wrote. */

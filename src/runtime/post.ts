@@ -10,6 +10,7 @@ import { heed } from './heed.js'
 import { ASK_TIMEOUT_MS } from './limits.js'
 import type { Parts } from './parts.js'
 import { checkBody, type Message, type Spec } from './protocol.js'
+import type { Outcome } from './replay.js'
 import { cancelled, late, type Asker, type OpenAsk } from './replies.js'
 import type { AskOptions, Ref, StreamOptions, TellOptions } from './ref.js'
 import { Channel } from './streams.js'
@@ -28,6 +29,8 @@ export interface Sender {
   readonly keepAsk?: (cell: Cell, envelope: Envelope) => Promise<void> | undefined
   /** The id of an ask that a former life has sent already: it is only waited for. */
   readonly asked?: number | undefined
+  /** What came of it since, while the handler was still on its way back to this ask. */
+  readonly answered?: Outcome | undefined
 }
 const OUTSIDER: Sender = { address: OUTSIDE, cause: undefined, asker: undefined }
 
@@ -281,7 +284,11 @@ export class Post {
       throw error
     }
     if (options.signal !== undefined && !this.#heed(ask, options.signal)) return ask
-    if (sender.asked !== undefined) return ask
+    if (sender.asked !== undefined) {
+      if (sender.answered?.ok === true) replies.reply(sender.asked, sender.answered.value)
+      else if (sender.answered?.ok === false) replies.fail(sender.asked, asTroupeError(sender.answered.error))
+      return ask
+    }
     const kept = sender.keepAsk?.(cell, envelope)
     if (kept === undefined) this.#admit(ask, cell)
     else

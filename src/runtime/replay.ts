@@ -29,8 +29,8 @@ export interface Recorded {
 
 /** What a replay needs of the world. */
 export interface ReplayPort {
-  /** Keeps a result; resolves when it survives a crash. */
-  record(result: Recorded): Promise<void>
+  /** Keeps a result; resolves when it survives a crash. Gives what was kept instead, when something was already. */
+  record(result: Recorded): Promise<Pick<Recorded, 'outcome' | 'now'>>
   /** Resolves once all that follows from what was just released has run. */
   settled(): Promise<void>
   now(): number
@@ -105,14 +105,15 @@ export class Replay {
   }
 
   async #keep(result: Recorded, resolve: (value: unknown) => void, reject: (error: unknown) => void): Promise<void> {
+    let kept: Pick<Recorded, 'outcome' | 'now'>
     try {
-      await this.#port.record(result)
+      kept = await this.#port.record(result)
     } catch (error) {
       return reject(error)
     }
-    this.#now = result.now
-    if (result.outcome.ok) resolve(result.outcome.value)
-    else reject(result.outcome.error)
+    this.#now = kept.now
+    if (kept.outcome.ok) resolve(kept.outcome.value)
+    else reject(kept.outcome.error)
   }
 
   async #giveBack(): Promise<void> {

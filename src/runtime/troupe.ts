@@ -10,12 +10,14 @@ import type { Definition } from './definition.js'
 import { Dispatcher } from './dispatcher.js'
 import type { Kernels } from './effects.js'
 import { Endings } from './endings.js'
+import type { Envelope } from './envelope.js'
 import { heed } from './heed.js'
 import { Inspection, type Inspector, type Why } from './inspection.js'
 import { Interceptors, type Interceptor } from './interceptors.js'
 import { Keyed, type KeyedOptions } from './keyed.js'
 import { Journal } from './journal.js'
-import { DRAIN_MS } from './limits.js'
+import { replyEntry } from './ledger.js'
+import { DRAIN_MS, STORE_RETRY_MS } from './limits.js'
 import type { Parts } from './parts.js'
 import { Pool, type PoolOptions } from './pool.js'
 import { Post } from './post.js'
@@ -24,7 +26,7 @@ import { Ref, type ActorEnding, type RefPort, type ResumableStream } from './ref
 import { Resumables } from './resumable.js'
 import { Replies } from './replies.js'
 import { Router } from './router.js'
-import type { OpenStore } from './store/store.js'
+import { isStoreFailure, type OpenStore } from './store/store.js'
 import { stopOnSignals } from './signals.js'
 import type { SupervisionPolicy } from './supervision.js'
 import { Topics } from './topics.js'
@@ -100,7 +102,7 @@ export class Troupe {
       log: options.log ?? toStderr,
       kernels: (definition: Definition) => this.#kernels(definition),
     }
-    parts.endings.onDealt = (envelope) => void parts.router.awake(envelope.to)?.ledger?.deal(envelope).catch((error: unknown) => parts.log(envelope.to, ['could not set an envelope aside:', error]))
+    parts.endings.onDealt = (envelope, told) => setAside(parts, envelope, told)
     replies.onRest = () => parts.dispatcher.poke()
     const post = new Post(parts)
     this.#parts = { ...parts, post }
@@ -313,6 +315,27 @@ export class Troupe {
   #assertOpen(): void {
     if (this.#stopped !== undefined) throw new TroupeError('Cancelled', 'the troupe has stopped', 'create another', { reason: 'shutting-down' })
   }
+}
+
+/** A durable actor need not come back to an envelope; its asker, if it is durable, must hear of that. */
+function setAside(parts: Omit<Parts, 'post'>, envelope: Envelope, told: TroupeError | undefined): void {
+  const { router, clock, log, replies } = parts
+  const { from, to, sequence, correlation } = envelope
+  const outcome = { ok: false, error: told } as const
+  const now = clock.now()
+  const answer = told === undefined || correlation === 0 || sequence === 0 ? [] : [replyEntry(from, sequence, correlation, outcome, now)]
+  router.awake(to)?.ledger?.deal(envelope, answer).then(
+    () => {
+      if (told === undefined || answer.length === 0) return
+      router.awake(from)?.ledger?.replied(sequence, correlation, outcome, now)
+      // It may have come back to its ask since it was told.
+      replies.fail(correlation, told)
+    },
+    (error: unknown) => {
+      if (isStoreFailure(error)) clock.timer(STORE_RETRY_MS, () => setAside(parts, envelope, told), true)
+      else log(to, ['could not set an envelope aside:', error])
+    },
+  )
 }
 
 const ANYTHING: Protocol = { specs: {} }

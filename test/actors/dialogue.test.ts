@@ -32,9 +32,12 @@ async function open(script: Script): Promise<Ref<(typeof Dialogue)['specs']>> {
   const { intent = { name: 'question', score: 0.9 }, language = 'en', score, chunks = [{ kind: 'text', text: 'Delivery takes 3 days. [2]' }, done], endless = false } = script
   const nlu = actor(Nlu, {
     on: {
-      parse: () => ({ language, tokens: [], entities: [], intents: [intent], outOfScope: false }),
+      parse: () => ({ language, sentences: [], tokens: [], entities: [], intents: [intent], scope: 1, outOfScope: false }),
       train: () => ({ intents: [], examples: 0 }),
-      evaluate: () => ({ accuracy: 0, macroF1: 0, examples: 0, perIntent: [] }),
+      evaluate: () => ({ accuracy: 0, macroF1: 0, calibrationError: 0, examples: 0, perIntent: [] }),
+      feedback: () => ({ examples: 0, learnt: false }),
+      save: () => ({ bytes: new Uint8Array() }),
+      load: () => ({ intents: [], examples: 0 }),
     },
   })
   const retriever = actor(Retriever, {
@@ -44,7 +47,9 @@ async function open(script: Script): Promise<Ref<(typeof Dialogue)['specs']>> {
         if (query === 'fail') throw new TroupeError('ModelFailed', 'the encoder is gone', 'try later')
         return { passages: score === undefined ? passages : passages.map((passage) => ({ ...passage, score })) }
       },
-      add: () => ({ documents: 0, passages: 0 }),
+      add: () => ({ documents: 0, of: 0, unchanged: 0, passages: 0, embedded: 0 }),
+      ingest: function* () {},
+      facts: () => ({ facts: [] }),
       remove: () => ({ removed: 0 }),
     },
   })

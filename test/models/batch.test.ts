@@ -112,6 +112,28 @@ describe('the waiting line', () => {
     expect(ids(line.gather({ tokensMax: () => 10_000, countMax: 2 }))).toContain(50)
   })
 
+  test('lets no caller have more out than is allowed, serves each piece exactly once, and never holds up the others', () => {
+    fc.assert(
+      fc.property(items, limits, fc.integer({ min: 1, max: 4 }), fc.array(fc.nat(3), { minLength: 1, maxLength: 20 }), (waiting, limit, callerMax, pace) => {
+        const line = new Line<Item>(callerMax)
+        for (const each of waiting) line.add(each)
+        const out: Item[][] = []
+        const served: number[] = []
+        for (let round = 0; line.size > 0 || out.length > 0; round++) {
+          const batch = line.gather(limit)
+          if (batch.length > 0) out.push(batch)
+          served.push(...ids(batch))
+          const held = (caller: string): number => out.flat().filter((each) => each.caller === caller).length
+          for (const caller of ['x', 'y', 'z']) expect(held(caller)).toBeLessThanOrEqual(callerMax)
+          // Nothing to hand out means that whoever waits has as much out as he may.
+          if (batch.length === 0) for (const { caller } of waiting.filter(({ id, gone }) => !gone && !served.includes(id))) expect(held(caller)).toBe(callerMax)
+          if (batch.length === 0 || pace[round % pace.length] === 0) line.release(out.shift() ?? [])
+        }
+        expect(served.sort((a, b) => a - b)).toEqual(ids(waiting.filter(({ gone }) => !gone)))
+      }),
+    )
+  })
+
   test('does not pad a short text to a long one', () => {
     const line = lineOf([plain(0, { cost: 10 }), plain(1, { cost: 400 }), plain(2, { cost: 14 })])
     expect(ids(line.gather(all))).toEqual([0, 2])

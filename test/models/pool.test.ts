@@ -20,7 +20,7 @@ class Stage {
 
   constructor(options: Partial<PoolOptions> = {}, replicas = 1) {
     const spec = { name: 'fake', folder: '', graph: '', graphs: {}, wordless: false, bytes: 1, config: {}, threads: 1 }
-    this.pool = new Pool({ model: 'fake', place: () => Promise.resolve({ spec, replicas }), clock: this.clock, cores: new Cores(8, this.clock), callsMax: 100, charsMax: 10_000, watchdogMs: 60_000, makeRoom: () => Promise.resolve(true), onProgress: () => undefined, onLost: () => this.lost++, openThread: (data, parts) => this.#open(data, parts), ...options })
+    this.pool = new Pool({ model: 'fake', place: () => Promise.resolve({ spec, replicas }), clock: this.clock, cores: new Cores(8, this.clock), callsMax: 100, charsMax: 10_000, callerMax: Infinity, watchdogMs: 60_000, makeRoom: () => Promise.resolve(true), onProgress: () => undefined, onLost: () => this.lost++, openThread: (data, parts) => this.#open(data, parts), ...options })
   }
 
   #open({ shared }: WorkerData, parts: (message: Parts) => void): Thread {
@@ -146,6 +146,53 @@ describe('a placed model', () => {
     await large
   })
 
+  test('holds no more of one caller in its threads than it may, a retry included, and lets others past', async () => {
+    const stage = new Stage({ callerMax: 2 }, 2)
+    const inThreads = (): unknown[] => stage.pending.flatMap(({ task }) => (task.kind === 'pass' ? task.inputs : []))
+    const much = stage.pass(['a', 'b', 'c', 'd', 'e'], { caller: 'x' })
+    await stage.settle()
+    expect(inThreads()).toEqual(['a', 'b'])
+    const other = stage.pass(['y'], { caller: 'y' })
+    await stage.settle()
+    expect(inThreads()).toEqual(['a', 'b', 'y'])
+    for (const { die } of stage.threads[0]?.pending.splice(0) ?? []) die()
+    await stage.settle()
+    expect(inThreads().filter((input) => input !== 'y')).toEqual(['a', 'b'])
+    for (let i = 0; i < 6; i++) {
+      await stage.answer()
+      expect(inThreads().length).toBeLessThanOrEqual(2)
+    }
+    expect([await much, await other]).toEqual([['a', 'b', 'c', 'd', 'e'].map((was) => ({ was })), [{ was: 'y' }]])
+  })
+
+  test('tells how many tokens a second it reads, idle time left out', async () => {
+    const stage = new Stage()
+    for (const idle of [0, 5_000]) {
+      stage.clock.advance(idle)
+      const work = stage.pass(['a'])
+      await stage.settle()
+      stage.clock.advance(100)
+      await stage.answer()
+      await work
+    }
+    expect(stage.pool.metrics()).toMatchObject({ tokens: 20, tokensReadPerSecond: 100, tokensWrittenPerSecond: 0 })
+  })
+
+  test('tells how many tokens a second it writes, all streams together', async () => {
+    const stage = new Stage()
+    const write = (): PromiseLike<unknown> => stage.pool.sequence({ prompt: 'p' }, {}, (_, later) => later)
+    const end = (tokens: number): void => stage.pending.length > 0 ? stage.threads[0]?.pending.shift()?.reply({ kind: 'generated', result: { text: 't', usage: { promptTokens: 1, completionTokens: tokens }, finishReason: 'stop' } }) : undefined
+    const both = [write(), write()]
+    await stage.settle()
+    stage.clock.advance(1_000)
+    end(30)
+    await both[0]
+    stage.clock.advance(1_000)
+    end(50)
+    await both[1]
+    expect(stage.pool.metrics()).toMatchObject({ tokensWritten: 80, tokensWrittenPerSecond: 40, tokensReadPerSecond: 0 })
+  })
+
   test('loses the answer of one batch when its kernel fails, and no other', async () => {
     const stage = new Stage()
     const bad = stage.pool.pass('bad', ['a'], undefined, {})
@@ -230,20 +277,20 @@ describe('a placed model', () => {
 
   test('answers every call exactly once with its own, whatever is cancelled and whoever dies', async () => {
     const step = fc.oneof(
-      { weight: 4, arbitrary: fc.record({ kind: fc.constant('call' as const), size: fc.integer({ min: 0, max: 5 }), urgency: fc.constantFrom('interactive' as const, 'normal' as const, 'bulk' as const) }) },
+      { weight: 4, arbitrary: fc.record({ kind: fc.constant('call' as const), size: fc.integer({ min: 0, max: 5 }), urgency: fc.constantFrom('interactive' as const, 'normal' as const, 'bulk' as const), caller: fc.constantFrom('x', 'y') }) },
       { weight: 3, arbitrary: fc.constant({ kind: 'answer' as const }) },
       { weight: 2, arbitrary: fc.record({ kind: fc.constant('cancel' as const), at: fc.nat(30) }) },
       { weight: 1, arbitrary: fc.constant({ kind: 'die' as const }) },
     )
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
-        const stage = new Stage({}, 2)
+      fc.asyncProperty(fc.array(step, { maxLength: 30 }), fc.constantFrom(1, 2, Infinity), async (steps, callerMax) => {
+        const stage = new Stage({ callerMax }, 2)
         const calls: { inputs: string[]; controller: AbortController; outcome: Promise<unknown> }[] = []
         for (const each of steps) {
           if (each.kind === 'call') {
             const controller = new AbortController()
             const inputs = Array.from({ length: each.size }, (_, i) => `${calls.length}:${'x'.repeat(i * 20)}`)
-            calls.push({ inputs, controller, outcome: caught(stage.pass(inputs, { signal: controller.signal, urgency: each.urgency })) })
+            calls.push({ inputs, controller, outcome: caught(stage.pass(inputs, { signal: controller.signal, urgency: each.urgency, caller: each.caller })) })
           } else if (each.kind === 'answer') await stage.answer()
           else if (each.kind === 'cancel') calls[each.at]?.controller.abort()
           else {
@@ -251,7 +298,9 @@ describe('a placed model', () => {
             for (const { die } of stage.threads.find(({ pending }) => pending.length > 0)?.pending.splice(0) ?? []) die()
           }
         }
-        for (let i = 0; i < 200 && !stage.pool.quiet; i++) await stage.answer()
+        // Also what threads still hold of calls that were left: the watch over a thread ends with its last answer.
+        for (let i = 0; i < 200 && (!stage.pool.quiet || stage.pending.length > 0); i++) await stage.answer()
+        await stage.settle()
         expect(stage.pool.quiet).toBe(true)
         for (const { inputs, controller, outcome } of calls) {
           const got = await outcome

@@ -17,7 +17,7 @@ async function live(handler: Handler, journal: Recorded[], random: () => number,
     record: (result) => {
       if (dead) return new Promise(() => {})
       journal.push(result)
-      if (journal.length < crashAfter) return Promise.resolve()
+      if (journal.length < crashAfter) return Promise.resolve(result)
       dead = true
       crashed()
       return new Promise(() => {})

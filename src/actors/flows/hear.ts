@@ -17,6 +17,8 @@ export interface SlotWords {
   readonly free: boolean
   /** A regular expression that finds its value. */
   readonly pattern?: string
+  /** A type of entity that fills it, whatever its kind. */
+  readonly entity?: string
 }
 export interface Listed {
   readonly value: string
@@ -33,10 +35,28 @@ export interface Heard {
   readonly rivals: readonly string[]
   /** Other listed values that it may as well be. */
   readonly others: readonly string[]
+  /** Taken as it stands, because it was asked for: nothing else speaks for it. */
+  readonly isFree?: boolean
+  /** What it comes to, where the understanding says so: the day of "tomorrow", the name behind a nickname. */
+  readonly resolved?: string
 }
 export interface Utterance {
   readonly text: string
-  readonly entities: readonly { readonly type: string; readonly value: string; readonly start: number; readonly end: number; readonly score: number }[]
+  readonly entities: readonly Entity[]
+}
+interface Entity {
+  readonly type: string
+  readonly value: string
+  readonly start: number
+  readonly end: number
+  readonly score: number
+  /** The day or instant of a date or time. */
+  readonly at?: string | undefined
+  readonly canonical?: string | undefined
+}
+interface Found extends Span {
+  readonly type: string
+  readonly resolved?: string
 }
 /** What went before. */
 export interface Before {
@@ -46,7 +66,7 @@ export interface Before {
   readonly proposed: Readonly<Record<string, string>>
 }
 /** What stands for having no preference. */
-const ANYTHING = 'dontcare'
+export const ANYTHING = 'dontcare'
 
 interface Candidate extends Heard {
   readonly own: number
@@ -63,6 +83,9 @@ const SUITS: Readonly<Partial<Record<Kind, Readonly<Record<string, number>>>>> =
   time: { time: 1 },
   money: { money: 1 },
   number: { number: 0.3 },
+  email: { email: 1 },
+  phone: { phone: 1 },
+  url: { url: 1 },
 }
 const ASKED = 1.5
 const CUED = 1.2
@@ -85,12 +108,14 @@ export function hear(slots: readonly SlotWords[], said: Utterance, before: Befor
 }
 
 /** Exact forms first, then what the tagger adds; where both see the same words, the longer wins. */
-function spansIn({ text, entities }: Utterance): (Span & { readonly type: string })[] {
-  const tagged = entities.map(({ type, value, start, end }) => ({ kind: 'text' as Kind, type, text: value, start, end }))
-  const forms = formsIn(text).map((span) => ({ ...span, type: span.kind as string }))
+function spansIn({ text, entities }: Utterance): Found[] {
+  const tagged = entities.map(({ type, value, start, end, at, canonical }): Found => ({ kind: 'text', type, text: value, start, end, ...resolvedBy(canonical ?? at) }))
+  const forms = formsIn(text).map((span): Found => ({ ...span, type: span.kind }))
   const kept = forms.filter((form) => !tagged.some((tag) => tag.start < form.end && form.start < tag.end && (tag.type === form.type ? tag.end - tag.start >= form.end - form.start : form.type === 'number' && tag.type !== 'number')))
   return [...kept, ...tagged.filter((tag) => !kept.some((form) => form.type !== 'number' && tag.start < form.end && form.start < tag.end))].toSorted((a, b) => a.start - b.start)
 }
+
+const resolvedBy = (resolved: string | undefined): { readonly resolved?: string } => (resolved === undefined ? {} : { resolved })
 
 const whole = ({ name }: SlotWords, value: string, text: string): Heard => ({ slot: name, value, start: 0, end: text.length, score: ASKED, rivals: [], others: [] })
 
@@ -112,12 +137,12 @@ function cueAt(near: readonly string[], cue: string): number {
   return -1
 }
 
-function spansFor(slot: SlotWords, spans: readonly (Span & { readonly type: string })[], text: string, before: Before): Candidate[] {
+function spansFor(slot: SlotWords, spans: readonly Found[], text: string, before: Before): Candidate[] {
   const suits = SUITS[slot.kind] ?? {}
   return spans.flatMap((span) => {
     if (slot.values !== undefined && slot.kind !== 'number') return []
     const isNumeric = slot.kind === 'number' && span.type === 'number'
-    const own = isNumeric ? 0.3 : (suits[span.type] ?? (span.kind === slot.kind ? 1 : 0))
+    const own = isNumeric ? 0.3 : span.type === slot.entity ? 1 : (suits[span.type] ?? (span.kind === slot.kind ? 1 : 0))
     if (own === 0) return []
     const value = isNumeric && slot.values !== undefined ? String(numberIn(span.text) ?? span.text) : span.text
     if (slot.values !== undefined && !slot.values.some((listed) => listed.value === value)) return []
@@ -125,7 +150,7 @@ function spansFor(slot: SlotWords, spans: readonly (Span & { readonly type: stri
     const counts = isNumeric ? Math.max(counting(slot, text, span), slot.values !== undefined && value.length > 2 ? 1 : 0) : 0
     // "another one" counts nothing.
     if (isNumeric && counts === 0 && /^one$/iu.test(span.text) && !(before.asked.includes(slot.name) && text.trim().split(/\s+/u).length <= 4)) return []
-    return [{ slot: slot.name, value, start: span.start, end: span.end, own, score: own + counts + pull(slot, text, span.start, span.end, before), rivals: [], others: [] }]
+    return [{ slot: slot.name, value, start: span.start, end: span.end, own, score: own + counts + pull(slot, text, span.start, span.end, before), rivals: [], others: [], ...resolvedBy(span.resolved) }]
   })
 }
 
@@ -227,9 +252,9 @@ const TAIL = /(?:[\s,.!?。，！]+|\s+(?:please|thanks|thank you|would be (?:go
 
 /** The answer itself, without the words that lead up to it. */
 function freeAnswer(slot: SlotWords, text: string): Heard | undefined {
-  let [start, end] = [0, text.length]
+  let [start, end] = [text.length - text.trimStart().length, text.length]
   for (let cut: RegExpExecArray | null; (cut = TAIL.exec(text.slice(start, end))) !== null && cut[0] !== ''; ) end -= cut[0].length
   for (let cut: RegExpExecArray | null; (cut = LEAD.exec(text.slice(start, end))) !== null && cut[0] !== ''; ) start += cut[0].length
   const value = text.slice(start, end)
-  return value.trim() === '' || text.trim().endsWith('?') ? undefined : { slot: slot.name, value, start, end, score: ASKED, rivals: [], others: [] }
+  return value.trim() === '' || text.trim().endsWith('?') ? undefined : { slot: slot.name, value, start, end, score: ASKED, rivals: [], others: [], isFree: true }
 }

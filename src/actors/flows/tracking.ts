@@ -7,7 +7,7 @@ import { described, toldApart } from './described.js'
 import { hear, type SlotWords, type Utterance } from './hear.js'
 
 /** A flow as a schema describes it. */
-export interface Schema {
+export interface FlowSchema {
   readonly name: string
   readonly description: string
   /** What it can do, with the slots that each takes and those that it cannot do without. */
@@ -58,7 +58,7 @@ function stem(word: string): string {
 }
 const wordsOf = (text: string): string[] => (text.replaceAll('_', ' ').replaceAll(/([a-z])([A-Z])/gu, '$1 $2').toLowerCase().match(/[a-z]+/gu) ?? []).filter((word) => word.length > 2)
 
-export function trackable({ name, description, intents, slots }: Schema): Trackable {
+export function trackable({ name, description, intents, slots }: FlowSchema): Trackable {
   const taken = new Set(intents.flatMap((intent) => [...intent.slots, ...intent.required]))
   const listening = slots
     .filter((slot) => taken.has(slot.name))

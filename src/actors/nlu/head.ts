@@ -13,37 +13,41 @@ export interface Labelled {
   readonly intent: number
 }
 
-/** A trained head: plain data, one row of weights per feature. */
-export interface Head {
+/** Trained weights: plain data, one row of weights per feature. */
+export interface Weights {
   readonly intents: readonly string[]
-  /** The row of each n-gram that training saw; dense rows come first, the last row is the bias. */
+  /** The row of each n-gram that training kept; dense rows come first, the last row is the bias. */
   readonly rows: ReadonlyMap<number, number>
   readonly weights: Float32Array
+}
+export interface Head extends Weights {
   /** Divides the scores before the softmax, fitted on examples held back, so that a score means its frequency. */
   readonly temperature: number
 }
 
-/** How much each kind of feature weighs; fitted on ten examples per intent of HWU64. */
-const VECTOR_WEIGHT = 2
+// Chosen on HWU64 and BANKING77 with ten examples per intent; `bench/nlu.mjs` shows what they are worth elsewhere.
+const VECTOR_WEIGHT = 1.5
 const NGRAM_WEIGHTS = { words: 1, characters: 1 }
 const EPOCHS = 15
-const RATE = 0.3
+const RATE = 0.1
 /** An error too small to learn from. */
 const ERROR_MIN = 1e-3
+/** 16 MB of 32-bit floats. Where there would be more, n-grams that few examples have are left out. */
+const WEIGHTS_MAX = 4_000_000
+/** Keeps the first steps finite. */
+const SQUARES_MIN = 1e-3
 
 export const featuresOf = (text: string, vector: Float32Array): Features => ({ dense: vector.map((x) => x * VECTOR_WEIGHT), sparse: sparseOf(text, NGRAM_WEIGHTS) })
 
 /** Trains by stochastic gradient steps with a rate of its own per weight (AdaGrad); yields after each example. */
-export function* trainHead(examples: readonly Labelled[], intents: readonly string[], seed: number): Generator<void, Head> {
+export function* trainHead(examples: readonly Labelled[], intents: readonly string[], seed: number, weightsMax = WEIGHTS_MAX): Generator<void, Head> {
   const dense = examples[0]?.features.dense.length ?? 0
-  const rows = new Map<number, number>()
-  for (const { features } of examples) {
-    for (const key of features.sparse.hashes) if (!rows.has(key)) rows.set(key, dense + rows.size)
-    yield
-  }
   const width = intents.length
+  const rows = yield* rowsOf(examples, dense, Math.max(1, Math.floor(weightsMax / width) - dense - 1))
+  // Left at zero, since the system hands out zeroed memory page by page; filling it would hold the loop.
   const weights = new Float32Array((dense + rows.size + 1) * width)
-  const squares = new Float32Array(weights.length).fill(1e-3)
+  const squares = new Float32Array(weights.length)
+  yield
   const head: Head = { intents, rows, weights, temperature: 1 }
   const order = examples.map((_, at) => at)
   const chance = chanceFrom(seed)
@@ -61,27 +65,48 @@ export function* trainHead(examples: readonly Labelled[], intents: readonly stri
   return head
 }
 
-/** The temperature under which examples that the head has not seen are least surprising; yields after each trial. */
-export function* fitTemperature(head: Head, heldBack: readonly Labelled[]): Generator<void, number> {
-  const scored: { readonly scores: Float32Array; readonly intent: number }[] = []
-  for (const { features, intent } of heldBack) {
-    scored.push({ scores: logits(head, inputsOf(head, features)), intent })
+/** A row for each n-gram; the rarest have none where there are more than `rowsMax`. */
+function* rowsOf(examples: readonly Labelled[], dense: number, rowsMax: number): Generator<void, Map<number, number>> {
+  const counts = new Map<number, number>()
+  for (const { features } of examples) {
+    for (const key of features.sparse.hashes) counts.set(key, (counts.get(key) ?? 0) + 1)
     yield
   }
-  let best = 1
-  let least = Infinity
-  for (let temperature = 0.25; temperature < 8; temperature *= 1.2) {
-    let surprise = 0
-    for (const { scores, intent } of scored) surprise -= Math.log(Math.max(1e-9, softmax(scores, temperature)[intent] as number))
-    if (surprise < least) [best, least] = [temperature, surprise]
-    yield
+  const countMin = yield* countWithin(counts, rowsMax)
+  const rows = new Map<number, number>()
+  let turns = 0
+  for (const [key, count] of counts) {
+    if (count >= countMin && rows.size < rowsMax) rows.set(key, dense + rows.size)
+    if (++turns % 1000 === 0) yield
   }
-  return best
+  return rows
 }
 
+/** The least count that leaves at most `rowsMax` n-grams; n-grams that as many examples have come in the order of the lesson. */
+function* countWithin(counts: ReadonlyMap<number, number>, rowsMax: number): Generator<void, number> {
+  if (counts.size <= rowsMax) return 1
+  const having = new Map<number, number>()
+  let turns = 0
+  for (const count of counts.values()) {
+    having.set(count, (having.get(count) ?? 0) + 1)
+    if (++turns % 1000 === 0) yield
+  }
+  let kept = 0
+  let countMin = Infinity
+  for (const count of [...having.keys()].toSorted((a, b) => b - a)) {
+    if (kept >= rowsMax) break
+    kept += having.get(count) ?? 0
+    countMin = count
+  }
+  return countMin
+}
+
+/** What the intents score before the softmax, in the head's order. */
+export const rawScores = (head: Weights, features: Features): Float32Array => logits(head, inputsOf(head, features))
+
 /** Intents with their scores, best first. */
-export function classify(head: Head, features: Features): Intent[] {
-  const scores = softmax(logits(head, inputsOf(head, features)), head.temperature)
+export function classify(head: Head, raw: Float32Array): Intent[] {
+  const scores = softmax(raw, head.temperature)
   return head.intents.map((name, at) => ({ name, score: scores[at] as number })).toSorted((a, b) => b.score - a.score)
 }
 
@@ -90,8 +115,8 @@ interface Inputs {
   readonly values: Float32Array
 }
 
-/** Features as rows of the weights; n-grams that training never saw are left out. */
-function inputsOf({ rows: known, weights, intents }: Head, { dense, sparse }: Features): Inputs {
+/** Features as rows of the weights; n-grams that training did not keep are left out. */
+function inputsOf({ rows: known, weights, intents }: Weights, { dense, sparse }: Features): Inputs {
   const rows = new Int32Array(dense.length + sparse.hashes.length + 1)
   const values = new Float32Array(rows.length)
   for (let at = 0; at < dense.length; at++) {
@@ -110,7 +135,7 @@ function inputsOf({ rows: known, weights, intents }: Head, { dense, sparse }: Fe
   return { rows: rows.subarray(0, size), values: values.subarray(0, size) }
 }
 
-function logits({ weights, intents }: Head, { rows, values }: Inputs): Float32Array {
+function logits({ weights, intents }: Weights, { rows, values }: Inputs): Float32Array {
   const width = intents.length
   const scores = new Float32Array(width)
   for (let at = 0; at < rows.length; at++) {
@@ -132,12 +157,12 @@ function learn(weights: Float32Array, squares: Float32Array, { rows, values }: I
       const slope = value * (errors[c] as number)
       const seen = (squares[from + c] as number) + slope * slope
       squares[from + c] = seen
-      weights[from + c] = (weights[from + c] as number) - (RATE * slope) / Math.sqrt(seen)
+      weights[from + c] = (weights[from + c] as number) - (RATE * slope) / Math.sqrt(seen + SQUARES_MIN)
     }
   }
 }
 
-function softmax(scores: Float32Array, temperature: number): Float32Array {
+export function softmax(scores: Float32Array, temperature: number): Float32Array {
   const top = scores.reduce((a, b) => Math.max(a, b), -Infinity)
   const powers = scores.map((score) => Math.exp((score - top) / temperature))
   const sum = powers.reduce((a, b) => a + b, 0)

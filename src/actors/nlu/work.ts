@@ -4,103 +4,127 @@ import { stepOnce, TroupeError, type ReturnAddress, type Work } from '../../runt
 import { inSlices } from '../in-slices.js'
 import { languageOf } from '../language.js'
 import { answering, type Effect, type Settled } from '../settled.js'
-import { tokensOf } from '../words.js'
+import { sentenceSpans, tokensOf } from '../words.js'
+import type { DeclaredSpan } from './declared.js'
+import { entitiesOf } from './entities.js'
 import { figuresOf } from './figures.js'
-import { chanceFrom, classify, featuresOf, fitTemperature, shuffle, trainHead, type Head, type Labelled } from './head.js'
-import type { Evaluated, Example, Parsed, Trained } from './protocol.js'
+import { judge, learn, type Learnt, type Lesson } from './learnt.js'
+import { withPartOfSpeech } from './part-of-speech.js'
+import type { Evaluated, Parsed } from './protocol.js'
+import { fromBytes, toBytes } from './saved.js'
+import { nearestOf } from './scope.js'
+import { sentimentOf } from './sentiment.js'
 
-export type Lesson = readonly Example[]
-export interface Learnt {
-  readonly head: Head
-  readonly trained: Trained
-}
 export interface ParseInput {
-  readonly text: string
-  readonly vector: boolean
-  readonly head: Head | undefined
+  readonly message: { readonly text: string; readonly vector?: boolean; readonly nearest?: number; readonly partOfSpeech?: boolean; readonly now?: number; readonly timeZone?: string }
+  readonly learnt: Learnt | undefined
   readonly to: ReturnAddress
 }
 export interface EvaluateInput {
   readonly examples: Lesson
-  readonly head: Head | undefined
+  readonly learnt: Learnt | undefined
   readonly to: ReturnAddress
 }
+export interface SaveInput {
+  readonly learnt: Learnt | undefined
+  readonly to: ReturnAddress
+}
+/** What a head comes from: examples, of which some may be known already, or the bytes of a saved one. */
+export type Source = { readonly kind: 'examples'; readonly examples: Lesson; readonly known: Learnt | undefined } | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+
 export interface NluWork {
   readonly parse: Effect<Settled<Parsed>, ParseInput>
   readonly evaluate: Effect<Settled<Evaluated>, EvaluateInput>
-  readonly learn: Effect<Learnt, { readonly examples: Lesson }>
+  readonly save: Effect<Settled<{ bytes: Uint8Array }>, SaveInput>
+  readonly learn: Effect<Learnt, Source>
 }
 
-/** One example in five is held back for the trial. */
-const HELD_BACK = 5
-/** Fewer examples than this tell nothing when a fifth is held back. */
-const TRIAL_MIN = 20
 /** Texts per call, so that a long lesson does not hold its vectors' inputs all at once. */
 const TEXTS_PER_CALL = 256
 
 interface Settings {
   readonly model: string
   readonly seed: number
-  /** Below this score the best intent is out of scope. */
-  readonly scopeMin: number
+  readonly scopeMin: number | undefined
+  readonly timeZone: string
+  readonly declared: (text: string) => DeclaredSpan[]
 }
 
-export const nluWork = ({ model, seed, scopeMin }: Settings): NluWork => ({
-  parse: answering('parse', async ({ text, vector, head }: ParseInput, work): Promise<Parsed> => {
-    const [understood] = await work.infer<Understood[]>('understand', model, [text], { signal: work.signal, urgency: 'interactive' })
-    if (understood === undefined) throw new TroupeError('ModelFailed', `${model} gave no answer`, 'report it', { model })
-    const intents = head === undefined ? [] : classify(head, featuresOf(text, understood.vector))
-    return {
-      language: languageOf(text),
-      tokens: tokensOf(text),
-      entities: understood.entities.map(({ type, value, start, end, score }) => ({ type, value, start, end, score })),
-      intents,
-      outOfScope: intents[0] !== undefined && intents[0].score < scopeMin,
-      ...(vector && { vector: understood.vector }),
-    }
+export const nluWork = (settings: Settings): NluWork => ({
+  parse: answering('parse', (input: ParseInput, work) => parse(input, work, settings)),
+
+  evaluate: answering('evaluate', async ({ examples, learnt }: EvaluateInput, work): Promise<Evaluated> => {
+    if (learnt === undefined) throw untrained('evaluate')
+    const vectors = await vectorsOf(settings.model, work)(examples.map(({ text }) => text))
+    const given = await inSlices(
+      each(examples, ({ text }, at) => judge(learnt, text, vectors[at] as Float32Array, undefined).intents[0]),
+      work.signal,
+    )
+    return figuresOf(examples.map(({ intent }, at) => ({ expected: intent, given: given[at]?.name ?? '', score: given[at]?.score ?? 0 })))
   }),
 
-  evaluate: answering('evaluate', async ({ examples, head }: EvaluateInput, work): Promise<Evaluated> => {
-    if (head === undefined) throw new TroupeError('Unhandled', 'nlu has no head to evaluate', 'ask train with examples first')
-    const labelled = await labelledOf(examples, head.intents, model, work)
-    const given = await inSlices(each(labelled, ({ features }) => classify(head, features)[0]?.name ?? ''), work.signal)
-    return figuresOf(examples.map(({ intent }, at) => ({ expected: intent, given: given[at] as string })))
+  save: answering('save', async ({ learnt }: SaveInput, work) => {
+    if (learnt === undefined) throw untrained('save')
+    return { bytes: await inSlices(toBytes(learnt), work.signal) }
   }),
 
-  learn: stepOnce('learn', async ({ examples }: { examples: Lesson }, work): Promise<Learnt> => {
-    const intents = [...new Set(examples.map(({ intent }) => intent))].toSorted()
-    if (intents.length < 2) throw new TroupeError('InvalidMessage', `${intents.length} intents to tell apart`, 'give examples of at least two intents')
-    const labelled = await labelledOf(examples, intents, model, work)
-    const trial = await tryOut(labelled, intents, seed, work.signal)
-    const head = { ...(await inSlices(trainHead(labelled, intents, seed), work.signal)), temperature: trial?.temperature ?? 1 }
-    return { head, trained: { intents, examples: examples.length, ...(trial !== undefined && { accuracy: trial.accuracy }) } }
+  learn: stepOnce('learn', async (source: Source, work): Promise<Learnt> => {
+    if (source.kind === 'bytes') return await restored(source.bytes, settings.model, work.signal)
+    const { model, seed } = settings
+    return await learn(source.examples, { vectorsOf: remembering(source.known, vectorsOf(model, work)), model, seed, signal: work.signal })
   }),
 })
 
-async function labelledOf(examples: Lesson, intents: readonly string[], model: string, work: Work): Promise<Labelled[]> {
-  const labelled: Labelled[] = []
-  for (let at = 0; at < examples.length; at += TEXTS_PER_CALL) {
-    const part = examples.slice(at, at + TEXTS_PER_CALL)
-    const vectors = await work.infer<Float32Array[]>('embed', model, part.map(({ text }) => text), { signal: work.signal, urgency: 'bulk' })
-    labelled.push(...(await inSlices(each(part, ({ text, intent }, i) => ({ features: featuresOf(text, vectors[i] as Float32Array), intent: intents.indexOf(intent) })), work.signal)))
+const untrained = (what: string): TroupeError => new TroupeError('Unhandled', `nlu has no head to ${what}`, 'ask train with examples first')
+
+async function parse({ message, learnt }: ParseInput, work: Work, { model, scopeMin, timeZone, declared }: Settings): Promise<Parsed> {
+  const { text } = message
+  const [understood] = await work.infer<Understood[]>('understand', model, [text], { signal: work.signal, urgency: 'interactive' })
+  if (understood === undefined) throw new TroupeError('ModelFailed', `${model} gave no answer`, 'report it', { model })
+  const { vector, entities } = understood
+  const language = languageOf(text)
+  const judged = learnt === undefined ? { intents: [], scope: 1, outOfScope: false } : judge(learnt, text, vector, scopeMin)
+  const sentiment = await sentimentOf(text, vector, model, language)
+  return {
+    language,
+    sentences: sentenceSpans(text),
+    tokens: message.partOfSpeech === true ? await withPartOfSpeech(text, language) : tokensOf(text),
+    entities: await entitiesOf(text, entities, declared(text), { now: message.now ?? work.clock.now(), timeZone: message.timeZone ?? timeZone }),
+    ...judged,
+    ...(sentiment !== undefined && { sentiment }),
+    ...(message.nearest !== undefined && { nearest: learnt === undefined ? [] : nearestOf(learnt.memory, vector, message.nearest) }),
+    ...(message.vector === true && { vector }),
   }
-  return labelled
 }
 
-/** Trains on four fifths and looks at the rest: how often it is right, and what its scores are worth. */
-async function tryOut(labelled: readonly Labelled[], intents: readonly string[], seed: number, signal: AbortSignal): Promise<{ accuracy: number; temperature: number } | undefined> {
-  if (labelled.length < TRIAL_MIN) return undefined
-  const mixed = [...labelled]
-  shuffle(mixed, chanceFrom(seed))
-  const seen = intents.map(() => 0)
-  const isHeldBack = mixed.map(({ intent }) => (seen[intent] = (seen[intent] as number) + 1) % HELD_BACK === 0)
-  const heldBack = mixed.filter((_, at) => isHeldBack[at])
-  const kept = mixed.filter((_, at) => !isHeldBack[at])
-  if (heldBack.length === 0) return undefined
-  const head = await inSlices(trainHead(kept, intents, seed), signal)
-  const given = await inSlices(each(heldBack, ({ features }) => classify(head, features)[0]?.name), signal)
-  const right = heldBack.filter(({ intent }, at) => given[at] === intents[intent]).length
-  return { accuracy: right / heldBack.length, temperature: await inSlices(fitTemperature(head, heldBack), signal) }
+async function restored(bytes: Uint8Array, model: string, signal: AbortSignal): Promise<Learnt> {
+  const learnt = await inSlices(fromBytes(bytes), signal)
+  if (learnt.model !== model) throw new TroupeError('Incompatible', `the saved head was trained on vectors of ${learnt.model}, and this nlu uses ${model}`, `use nlu({ model: ${JSON.stringify(learnt.model)} }), or train again`, { saved: learnt.model, model })
+  return learnt
+}
+
+const vectorsOf =
+  (model: string, work: Work) =>
+  async (texts: readonly string[]): Promise<Float32Array[]> => {
+    const vectors: Float32Array[] = []
+    for (let at = 0; at < texts.length; at += TEXTS_PER_CALL) {
+      vectors.push(...(await work.infer<Float32Array[]>('embed', model, texts.slice(at, at + TEXTS_PER_CALL), { signal: work.signal, urgency: 'bulk' })))
+    }
+    return vectors
+  }
+
+/** Asks the model only for texts that the last lesson did not have: feedback adds one to thousands. */
+function remembering(known: Learnt | undefined, ask: (texts: readonly string[]) => Promise<Float32Array[]>): (texts: readonly string[]) => Promise<Float32Array[]> {
+  if (known === undefined) return ask
+  const { examples, vectors } = known.memory
+  const width = vectors.length / examples.length
+  const places = new Map(examples.map(({ text }, at) => [text, at]))
+  return async (texts) => {
+    const fresh = texts.filter((text) => !places.has(text))
+    const asked = await ask(fresh)
+    const answers = new Map(fresh.map((text, at) => [text, asked[at] as Float32Array]))
+    return texts.map((text) => answers.get(text) ?? vectors.subarray((places.get(text) ?? 0) * width, ((places.get(text) ?? 0) + 1) * width))
+  }
 }
 
 function* each<T, R>(items: readonly T[], run: (item: T, at: number) => R): Generator<void, R[]> {

@@ -1,5 +1,7 @@
-/** Cuts Markdown into passages: by headings, then by sentences, each short enough for a small model. */
+/** Cuts sections into passages within a budget: between headings first, then between sentences or lines, then words. */
+import { TOKENS_PER_LETTER, tokensIn } from '../tokens.js'
 import { sentencesOf } from '../words.js'
+import type { Block, Section } from './sections.js'
 
 export interface Cut {
   /** The nearest heading, or the document's title. */
@@ -7,61 +9,69 @@ export interface Cut {
   readonly text: string
 }
 
-/** What the embedded generator was trained on. */
-const PASSAGE_CHARS_MAX = 300
+export interface Budget {
+  /** As estimated by `tokensIn`. */
+  readonly tokens: number
+  readonly chars: number
+}
 
-export function passagesOf(title: string, markdown: string): Cut[] {
+export function passagesOf(sections: readonly Section[], budget: Budget): Cut[] {
+  // No text is counted that is far too long: a megabyte without a space is cut as fast as any other.
+  const charsMax = Math.max(1, Math.min(budget.chars, Math.ceil(budget.tokens / TOKENS_PER_LETTER)))
+  const fits = (text: string): boolean => text.length <= charsMax && tokensIn(text) <= budget.tokens
   const cuts: Cut[] = []
-  for (const section of sectionsOf(title, markdown)) {
+  for (const { title, blocks } of sections) {
     let text = ''
-    for (const sentence of section.sentences.flatMap((each) => shortened(each))) {
-      if (text !== '' && text.length + 1 + sentence.length > PASSAGE_CHARS_MAX) {
-        cuts.push({ title: section.title, text })
-        text = ''
+    for (const { piece, before } of blocks.flatMap((block) => piecesOf(block, fits, charsMax))) {
+      const joined = text === '' ? piece : `${text}${before === ' ' && /[。！？]$/.test(text) ? '' : before}${piece}`
+      if (fits(joined)) text = joined
+      else {
+        cuts.push({ title, text })
+        text = piece
       }
-      text = text === '' ? sentence : `${text}${/[。！？]$/.test(text) ? '' : ' '}${sentence}`
     }
-    if (text !== '') cuts.push({ title: section.title, text })
+    if (text !== '') cuts.push({ title, text })
   }
   return cuts
 }
 
-interface Section {
-  readonly title: string
-  readonly sentences: string[]
+interface Piece {
+  readonly piece: string
+  /** What stands between it and the piece before. */
+  readonly before: string
 }
 
-function sectionsOf(title: string, markdown: string): Section[] {
-  const sections: Section[] = [{ title, sentences: [] }]
-  let paragraph: string[] = []
-  const close = (): void => {
-    sections.at(-1)?.sentences.push(...sentencesOf(paragraph.join(' ')))
-    paragraph = []
+function piecesOf(block: Block, fits: (text: string) => boolean, charsMax: number): Piece[] {
+  switch (block.kind) {
+    case 'prose':
+      return sentencesOf(block.text).flatMap((sentence) => shortened(sentence, fits, charsMax)).map((piece) => ({ piece, before: ' ' }))
+    case 'lines':
+      return block.lines.flatMap((line) => shortened(line, fits, charsMax)).map((piece) => ({ piece, before: '\n' }))
   }
-  for (const line of markdown.split(/\r?\n/)) {
-    const heading = /^#{1,6}\s+(.*?)\s*#*$/.exec(line)
-    const item = /^\s*(?:[-*+]|\d+\.)\s+(.*)$/.exec(line)
-    if (heading !== null || item !== null || line.trim() === '') close()
-    // A heading that repeats the document's title starts no section of its own.
-    if (heading !== null) sections.push({ title: plain(heading[1] as string), sentences: [] })
-    else if (line.trim() !== '') paragraph.push(plain(item === null ? line.trim() : (item[1] as string)))
-  }
-  close()
-  return sections
 }
 
-/** Text without the marks of Markdown. */
-const plain = (text: string): string => text.replaceAll(/!?\[([^\]]*)\]\([^)]*\)/g, '$1').replaceAll(/[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}/g, '')
-
-/** A sentence longer than a passage is cut between words, or anywhere when it has none. */
-function shortened(sentence: string): string[] {
+/** What is longer than a passage is cut between words, or anywhere when it has none. */
+function shortened(text: string, fits: (text: string) => boolean, charsMax: number): string[] {
   const parts: string[] = []
-  let rest = sentence
-  while (rest.length > PASSAGE_CHARS_MAX) {
-    const space = rest.lastIndexOf(' ', PASSAGE_CHARS_MAX)
-    const at = space > 0 ? space : PASSAGE_CHARS_MAX
+  let rest = text
+  while (rest !== '' && !fits(rest)) {
+    const most = longest(rest.slice(0, charsMax), fits)
+    const space = rest.lastIndexOf(' ', most)
+    const at = space > 0 ? space : most
     parts.push(rest.slice(0, at).trim())
     rest = rest.slice(at).trim()
   }
-  return rest === '' ? parts : [...parts, rest]
+  return [...parts, rest].filter((part) => part !== '')
+}
+
+/** How much of a text fits, at least one character and no half of one. */
+function longest(text: string, fits: (text: string) => boolean): number {
+  let [low, high] = [1, text.length]
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2)
+    if (fits(text.slice(0, middle))) low = middle
+    else high = middle - 1
+  }
+  if (!/[\uD800-\uDBFF]/.test(text[low - 1] as string)) return low
+  return low > 1 ? low - 1 : 2
 }

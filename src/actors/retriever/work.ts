@@ -1,42 +1,69 @@
-/** What `retriever` does outside its chart: cutting, embedding, searching. */
-import { stepOnce, TroupeError, type ReturnAddress, type Work } from '../../runtime/index.js'
+/** What `retriever` does outside its chart: opening, taking in, searching. */
+import { stepOnce, streamOnce, type ReturnAddress, type Work } from '../../runtime/index.js'
 import { answering, type Effect, type Settled } from '../settled.js'
-import type { Entry, PassageIndex } from './passage-index.js'
-import { passagesOf } from './passages.js'
-import type { Document, Passage } from './protocol.js'
+import { embedded } from './embedding.js'
+import { ingest, type Intake, type IntakeSettings } from './ingestion.js'
+import type { Found, PassageIndex } from './passage-index.js'
+import type { Passage, IngestProgress } from './protocol.js'
+import type { Fact, TriplePattern, Where } from './where.js'
 
-export interface SearchInput {
+interface Asked {
   readonly index: PassageIndex
-  readonly query: string
-  readonly limit: number
   readonly to: ReturnAddress
 }
+export interface SearchInput extends Asked {
+  readonly query: string
+  readonly limit: number
+  readonly where?: Where | undefined
+}
+export interface FactsInput extends Asked {
+  readonly pattern: TriplePattern
+  readonly limit: number
+}
 export interface RetrieverWork {
-  readonly digest: Effect<readonly Entry[], { readonly documents: readonly Document[] }>
+  readonly open: Effect<void, { readonly index: PassageIndex }>
+  readonly add: Effect<IngestProgress, Intake>
+  readonly ingest: Effect<IngestProgress, Intake & { readonly into: ReturnAddress }>
+  readonly remove: Effect<number, { readonly index: PassageIndex; readonly ids: readonly string[] }>
   readonly search: Effect<Settled<{ passages: readonly Passage[] }>, SearchInput>
+  readonly facts: Effect<Settled<{ facts: readonly Fact[] }>, FactsInput>
+}
+interface Settings extends IntakeSettings {
+  readonly reranker: string | undefined
 }
 
-/** Texts per call of the encoder, so that others get their turn in a long ingestion. */
-const TEXTS_PER_CALL = 64
+/** Passages that a reranker reads: it takes some milliseconds for each. */
+const RERANKED = 24
 
-export const retrieverWork = ({ model }: { readonly model: string }): RetrieverWork => ({
-  digest: stepOnce('digest', async ({ documents }: { documents: readonly Document[] }, work): Promise<readonly Entry[]> => {
-    const cuts = documents.flatMap(({ id, title, text, source }) => passagesOf(title, text).map((cut) => ({ document: id, source, ...cut })))
-    const entries: Entry[] = []
-    for (let at = 0; at < cuts.length; at += TEXTS_PER_CALL) {
-      const part = cuts.slice(at, at + TEXTS_PER_CALL)
-      const vectors = await embedded(model, part.map(({ title, text }) => `${title}: ${text}`), 'bulk', work)
-      entries.push(...part.map((cut, i) => ({ ...cut, vector: vectors[i] as Float32Array })))
+export const retrieverWork = (settings: Settings): RetrieverWork => ({
+  open: stepOnce('open', ({ index }: { index: PassageIndex }) => index.open()),
+
+  add: stepOnce('add', async (intake: Intake, work): Promise<IngestProgress> => {
+    const steps = ingest(intake, settings, work)
+    for (;;) {
+      const step = await steps.next()
+      if (step.done === true) return step.value
     }
-    return entries
   }),
 
-  search: answering('search', async ({ index, query, limit }: SearchInput, work): Promise<{ passages: readonly Passage[] }> => {
-    const [vector] = await embedded(model, [query], 'interactive', work)
-    if (vector === undefined) throw new TroupeError('ModelFailed', `${model} gave no vector`, 'report it', { model })
-    return { passages: index.search({ text: query, vector, limit }) }
-  }),
+  ingest: streamOnce('ingest', (intake: Intake & { readonly into: ReturnAddress }, work) => ingest(intake, settings, work)),
+
+  remove: stepOnce('remove', ({ index, ids }: { index: PassageIndex; ids: readonly string[] }) => index.remove([...new Set(ids)])),
+
+  search: answering('search', async (input: SearchInput, work): Promise<{ passages: readonly Passage[] }> => ({ passages: await search(input, settings, work) })),
+
+  facts: answering('facts', async ({ index, pattern, limit }: FactsInput): Promise<{ facts: readonly Fact[] }> => ({ facts: await index.facts(pattern, limit) })),
 })
 
-const embedded = async (model: string, texts: readonly string[], urgency: 'interactive' | 'bulk', work: Work): Promise<Float32Array[]> =>
-  work.infer<Float32Array[]>('embed', model, texts, { signal: work.signal, urgency })
+async function search({ index, query, limit, where }: SearchInput, { model, reranker }: Settings, work: Work): Promise<Passage[]> {
+  const [vector] = await embedded(model, [query], 'interactive', work)
+  const found = await index.search({ text: query, vector: vector as Float32Array, limit: reranker === undefined ? limit : Math.max(RERANKED, limit), where })
+  const ranked = reranker === undefined || found.length === 0 ? found : await reranked(query, found, reranker, work)
+  return ranked.slice(0, limit).map(({ metadata, ...passage }) => ({ ...passage, ...(Object.keys(metadata).length > 0 && { metadata }) }))
+}
+
+async function reranked(query: string, found: readonly Found[], reranker: string, work: Work): Promise<Found[]> {
+  const pairs = found.map(({ title, text }) => ({ text: query, pair: title === '' ? text : `${title}: ${text}` }))
+  const scores = await work.infer<number[]>('rerank', reranker, pairs, { signal: work.signal, urgency: 'interactive' })
+  return found.map((passage, at) => ({ ...passage, score: scores[at] ?? 0 })).toSorted((a, b) => b.score - a.score)
+}

@@ -33,6 +33,8 @@ export function lmdb(folder: string, options: LmdbOptions = {}): OpenStore {
         keyEncoding: 'ordered-binary',
         // A commit resolves once it is on disk, not once another one is.
         overlappingSync: false,
+        // A batch is a transaction. LMDB's own batching by turns leaves a rejection that nobody can catch when the disk is full.
+        eventTurnBatching: false,
         noSync: options.sync === false,
         ...(key !== undefined && { encryptionKey: key }),
       })
@@ -63,10 +65,21 @@ const noop = (): void => {}
 /** A Buffer as the plain bytes that the promise speaks of. */
 const plain = ({ buffer, byteOffset, length }: Uint8Array): Uint8Array => new Uint8Array(buffer, byteOffset, length)
 
+/** Batches on their way at once: LMDB begins the second while the first is on its way to the disk. */
+const WRITES = 2
+
+interface Commit {
+  readonly changes: readonly Change[]
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
 class LmdbStore implements Store {
   readonly #database: RootDatabase<Uint8Array, (string | number)[]>
   readonly #path: string
   readonly #lock: Lock
+  readonly #waiting: Commit[] = []
+  #writing = 0
 
   constructor(database: RootDatabase<Uint8Array, (string | number)[]>, path: string, lock: Lock) {
     this.#database = database
@@ -74,15 +87,39 @@ class LmdbStore implements Store {
     this.#lock = lock
   }
 
-  async commit(changes: readonly Change[]): Promise<void> {
+  /** Commits that come while others are being written wait, and are written together. */
+  commit(changes: readonly Change[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ changes, resolve, reject })
+      if (this.#writing < WRITES) void this.#write()
+    })
+  }
+
+  async #write(): Promise<void> {
+    this.#writing++
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting.splice(0)
+      try {
+        await this.#batch(group)
+        for (const { resolve } of group) resolve()
+      } catch (error) {
+        for (const { reject } of group) reject(error)
+      }
+    }
+    this.#writing--
+  }
+
+  async #batch(group: readonly Commit[]): Promise<void> {
     const database = this.#database
     try {
       await database.batch(() => {
-        for (const change of changes) {
-          const key = change.key as (string | number)[]
-          const written = change.kind === 'put' ? database.put(key, change.value) : database.remove(key)
-          // Each write has a promise of its own, which rejects along with the batch's.
-          written.catch(noop)
+        for (const { changes } of group) {
+          for (const change of changes) {
+            const key = change.key as (string | number)[]
+            const written = change.kind === 'put' ? database.put(key, change.value) : database.remove(key)
+            // Each write has a promise of its own, which rejects along with the batch's.
+            written.catch(noop)
+          }
         }
       })
     } catch (error) {

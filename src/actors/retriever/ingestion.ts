@@ -1,0 +1,96 @@
+/**
+ * Takes documents in, some at a time, each time with one commit: whoever dies in between goes on where the last commit
+ * was, since what is known by its hash is passed over. Of a changed document only the passages that changed are embedded.
+ */
+import { createHash } from 'node:crypto'
+import type { Work } from '../../runtime/index.js'
+import { embedded } from './embedding.js'
+import type { Entry, PassageIndex } from './passage-index.js'
+import { passagesOf, type Budget } from './passages.js'
+import type { Document, IngestProgress } from './protocol.js'
+import { partsOf } from './sections.js'
+
+export interface Intake {
+  readonly index: PassageIndex
+  readonly documents: readonly Document[]
+}
+export interface IntakeSettings {
+  readonly model: string
+  readonly budget: Budget
+  readonly synonyms: readonly (readonly string[])[]
+}
+
+/** A commit takes some 10 ms on disk: one for many small documents, and no more than can be lost again. */
+const DOCUMENTS_PER_COMMIT = 64
+const CHARS_PER_COMMIT = 64_000
+/** Texts per call of the encoder, so that others get their turn. */
+const TEXTS_PER_CALL = 64
+
+/** Yields after each call of the encoder and each commit, and gives what it came to. */
+export async function* ingest({ index, documents: given }: Intake, settings: IntakeSettings, work: Work): AsyncGenerator<IngestProgress, IngestProgress> {
+  await index.open()
+  const documents = [...new Map(given.map((document) => [document.id, document])).values()]
+  let progress: IngestProgress = { documents: 0, of: documents.length, unchanged: 0, passages: 0, embedded: 0 }
+  for (const group of groupsOf(documents)) {
+    const known = await index.hashes(group.map(({ id }) => id))
+    const hashes = new Map(group.map((document) => [document.id, hashOf(document, settings)]))
+    const changed = group.filter(({ id }) => known.get(id) !== hashes.get(id))
+    progress = { ...progress, unchanged: progress.unchanged + group.length - changed.length }
+    if (changed.length > 0) {
+      const drafts = (await Promise.all(changed.map((document) => draftsOf(document, hashes.get(document.id) as string, settings)))).flat()
+      const vectors = await vectorsOf(index, changed, settings)
+      const missing = [...new Set(drafts.map(spoken))].filter((text) => !vectors.has(text))
+      for (let at = 0; at < missing.length; at += TEXTS_PER_CALL) {
+        work.signal.throwIfAborted()
+        const texts = missing.slice(at, at + TEXTS_PER_CALL)
+        for (const [i, vector] of (await embedded(settings.model, texts, 'bulk', work)).entries()) vectors.set(texts[i] as string, vector)
+        progress = { ...progress, embedded: progress.embedded + texts.length }
+        yield progress
+      }
+      work.signal.throwIfAborted()
+      await index.replace(changed.map(({ id }) => id), drafts.map((draft): Entry => ({ ...draft, vector: vectors.get(spoken(draft)) as Float32Array })))
+      progress = { ...progress, passages: progress.passages + drafts.length }
+    }
+    progress = { ...progress, documents: progress.documents + group.length }
+    yield progress
+  }
+  await index.settle()
+  return progress
+}
+
+function* groupsOf(documents: readonly Document[]): Generator<Document[]> {
+  let group: Document[] = []
+  let chars = 0
+  for (const document of documents) {
+    if (group.length === DOCUMENTS_PER_COMMIT || (group.length > 0 && chars + document.text.length > CHARS_PER_COMMIT)) {
+      yield group
+      group = []
+      chars = 0
+    }
+    group.push(document)
+    chars += document.text.length
+  }
+  if (group.length > 0) yield group
+}
+
+type Draft = Omit<Entry, 'vector'>
+
+async function draftsOf(document: Document, hash: string, { budget }: IntakeSettings): Promise<Draft[]> {
+  const parts = await partsOf(document)
+  return parts.flatMap(({ source, metadata, triples, sections }) => passagesOf(sections, budget).map((cut, at) => ({ document: document.id, hash, source, metadata, triples, leads: at === 0, ...cut }))).map((draft, at) => ({ ...draft, at }))
+}
+
+/** What the encoder reads of a passage. */
+const spoken = ({ title, text }: Pick<Entry, 'title' | 'text'>): string => (title === '' ? text : `${title}: ${text}`)
+
+/** The vectors that earlier versions of these documents leave behind, by what was read for them. */
+async function vectorsOf(index: PassageIndex, documents: readonly Document[], { model }: IntakeSettings): Promise<Map<string, Float32Array>> {
+  const entries = await index.entries(documents.map(({ id }) => id))
+  return new Map(entries.filter(({ hash }) => hash.startsWith(`${digest(model)}-`)).map((entry) => [spoken(entry), entry.vector]))
+}
+
+/** Begins with the encoder: vectors of another one are worth nothing. */
+const hashOf = (document: Document, { model, budget, synonyms }: IntakeSettings): string =>
+  `${digest(model)}-${digest(JSON.stringify([document.title, document.text, document.source, document.format, document.metadata, document.triples, budget, synonyms]))}`
+
+const digest = (text: string): string => createHash('sha256').update(text).digest('base64url').slice(0, 22)

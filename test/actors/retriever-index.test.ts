@@ -1,0 +1,70 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { LanceIndex } from '../../src/actors/retriever/lance-index.js'
+import { MemoryIndex } from '../../src/actors/retriever/memory-index.js'
+import type { Entry, PassageIndex } from '../../src/actors/retriever/passage-index.js'
+import { passageIndexContract } from '../contract/passage-index.js'
+
+const settings = { vectorWeight: 0.1, synonyms: [] }
+const folders: string[] = []
+const folder = (): string => {
+  folders.push(mkdtempSync(join(tmpdir(), 'troupe-passages-')))
+  return folders.at(-1) as string
+}
+afterAll(() => folders.forEach((path) => rmSync(path, { recursive: true, force: true })))
+
+const opened = async (index: PassageIndex): Promise<PassageIndex> => {
+  await index.open()
+  return index
+}
+passageIndexContract('memory', () => opened(new MemoryIndex(settings)))
+passageIndexContract('LanceDB', () => opened(new LanceIndex(folder(), settings)))
+
+const vector = (seed: number): Float32Array => {
+  const raw = Array.from({ length: 8 }, (_, at) => Math.sin((seed + 1) * (at + 1)))
+  const norm = Math.hypot(...raw)
+  return Float32Array.from(raw, (x) => x / norm)
+}
+const entries = Array.from({ length: 300 }, (_, i): Entry => ({ document: `d${i}`, at: 0, hash: 'h', title: `Title ${i % 7}`, source: '', text: `word${i % 13} word${i % 29} amber`, vector: vector(i), metadata: { n: i }, triples: [], leads: true }))
+const names = entries.map(({ document }) => document)
+
+describe('on disk', () => {
+  test('ranks as in memory does', async () => {
+    const [memory, disk] = [await opened(new MemoryIndex(settings)), await opened(new LanceIndex(folder(), settings))]
+    for (let from = 0; from < entries.length; from += 100) {
+      for (const index of [memory, disk]) await index.replace(names.slice(from, from + 100), entries.slice(from, from + 100))
+    }
+    for (let seed = 0; seed < 20; seed++) {
+      const query = { text: `word${seed % 13} word${seed % 29} title`, vector: vector(seed * 3), limit: 5 }
+      const [a, b] = [await memory.search(query), await disk.search(query)]
+      expect(b.map(({ score }) => score.toFixed(5))).toEqual(a.map(({ score }) => score.toFixed(5)))
+    }
+  })
+
+  test('what was committed is there when it is opened again, and scores the same', async () => {
+    const path = folder()
+    const first = await opened(new LanceIndex(path, settings))
+    await first.replace(names.slice(0, 50), entries.slice(0, 50))
+    const query = { text: 'word3 amber', vector: vector(3), limit: 3 }
+    const before = await first.search(query)
+    const again = await opened(new LanceIndex(path, settings))
+    expect([again.size, await again.search(query)]).toEqual([50, before])
+  })
+
+  test('vectors of another encoder are refused', async () => {
+    const path = folder()
+    await (await opened(new LanceIndex(path, settings))).replace(['d0'], entries.slice(0, 1))
+    const again = await opened(new LanceIndex(path, settings))
+    const other = { ...(entries[1] as Entry), vector: new Float32Array(4) }
+    await expect(again.replace(['d1'], [other])).rejects.toMatchObject({ code: 'Incompatible' })
+  })
+})
+
+test('in memory there is room for so many, and the error says where there is more', async () => {
+  const index = await opened(new MemoryIndex(settings))
+  const one = entries[0] as Entry
+  const many = Array.from({ length: 50_001 }, () => one)
+  await expect(index.replace(['d0'], many)).rejects.toMatchObject({ code: 'Overloaded', hint: expect.stringContaining('folder') as string })
+})
