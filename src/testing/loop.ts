@@ -39,8 +39,8 @@ export class Loop {
     return count < 2 ? 0 : Math.floor(this.#random() * count)
   }
 
-  /** Lets one thing happen, after the time until it has passed; false when nothing is left that could. */
-  step(): boolean {
+  /** Lets one thing happen, after the time until it has passed, if time may pass; false when there is none. */
+  step(mayPass: boolean): boolean {
     let earliest = Infinity
     let now: Source[] = []
     for (const source of this.#sources) {
@@ -50,7 +50,7 @@ export class Loop {
       earliest = at
       now.push(source)
     }
-    if (now.length === 0) return false
+    if (now.length === 0 || (earliest > this.elapsed && !mayPass)) return false
     this.elapsed = earliest
     now[this.pick(now.length)]?.happen()
     return true

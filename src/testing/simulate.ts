@@ -23,7 +23,7 @@ export interface SimulationOptions<World = undefined> {
   readonly invariants?: Readonly<Record<string, (sim: Simulation<World>) => void>>
   /** How many faults there are at most, or which: a list that a failed simulation has told. Default none. */
   readonly faults?: Faults | readonly Fault[]
-  /** What `infer` reaches. */
+  /** What `infer` reaches. Time stands still while a call is at work. */
   readonly kernels?: Kernels
   /** When it is at the start. Default the beginning of 2026. */
   readonly start?: number

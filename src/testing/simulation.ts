@@ -138,8 +138,9 @@ export class Try<World> implements Simulation<World> {
       if (this.#done || this.#failure !== undefined) return
       if (++this.steps > most) return this.#fail('too many steps', new Error(`the script has not ended after ${most} steps`))
       this.#strike()
-      if (this.#loop.step()) continue
-      if (this.#kernels !== undefined && this.#kernels.pending > 0) await this.#kernels.settled()
+      const thinking = this.#kernels?.pending ?? 0
+      if (this.#loop.step(thinking === 0)) continue
+      if (thinking > 0) await this.#kernels?.settled()
       else return this.#fail('standstill', new Error('nothing is left to happen, and the script still waits'))
     }
   }

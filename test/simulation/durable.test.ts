@@ -1,9 +1,10 @@
 // Durable actors in simulations: what is done once is done once, whatever fails and whenever.
 import { expect, test } from 'vitest'
 import { simulate } from 'troupe/testing'
-import { bank } from './bank.js'
+import { bank, type Bank } from './bank.js'
+import { orders } from './orders.js'
 
-const SEEDS = Number(process.env['TROUPE_SEEDS'] ?? 100)
+const SEEDS = Number(process.env['TROUPE_SEEDS'] ?? 60)
 const FROM = Number(process.env['TROUPE_SEED'] ?? 1)
 const seeds = Array.from({ length: SEEDS }, (_, i) => FROM + i)
 
@@ -14,4 +15,25 @@ test(`a bank under ${SEEDS} seeds of crashes, slow and full disks and clock jump
     lives += report.lives
   }
   expect(lives).toBeGreaterThan(2 * SEEDS)
+})
+
+test(`orders that take days under ${SEEDS} seeds, with a disk that is full at times and one that never is`, { timeout: 60_000 + 400 * SEEDS }, async () => {
+  for (const seed of seeds) {
+    await simulate({ ...orders(4, false), seed, faults: { crashes: 4, slowDisks: 2, fullDisks: 2, clockJumps: 2 } })
+    await simulate({ ...orders(4, true), seed: -seed, faults: { crashes: 6, slowDisks: 2 } })
+  }
+})
+
+/** Each found a bug once. */
+test.each([
+  ['a full disk was kept as the outcome of an ask', { ...bank(5), seed: 35 }, [{ kind: 'full-disk', step: 15, forMs: 9_390 }, { kind: 'slow-disk', step: 45, ms: 928, forMs: 14_658 }]],
+  ['a reply came before its asker was back at the ask', { ...bank(5), seed: 21 }, [{ kind: 'slow-disk', step: 2, ms: 19_450, forMs: 4_699 }, { kind: 'crash', step: 3, kept: 0.05, downMs: 79 }, { kind: 'crash', step: 9, kept: 0.28, downMs: 327 }, { kind: 'crash', step: 28, kept: 0.89, downMs: 398 }]],
+] as const)('%s', async (_, options, faults) => {
+  expect((await simulate<Bank>({ ...options, faults })).steps).toBeGreaterThan(0)
+})
+
+test('a failure of what was asked came before its asker was back at the ask', async () => {
+  const crashes = [[6, 0.88, 60], [16, 0.86, 102], [21, 0.78, 14], [26, 0.35, 425], [39, 0.93, 452], [49, 0.7, 129]] as const
+  const { lives } = await simulate({ ...orders(6, true), seed: 1_061, faults: crashes.map(([step, kept, downMs]) => ({ kind: 'crash', step, kept, downMs })) })
+  expect(lives).toBe(7)
 })
