@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createTroupe, type Ref, type Troupe } from 'troupe'
+import { actor, createTroupe, event, protocol, request, type Ref, type Troupe } from 'troupe'
 import { createHost, type Host } from 'troupe/models'
-import { nlu, type Nlu } from 'troupe/actors'
+import { commands, nlu, Nlu, slot } from 'troupe/actors'
+import { z } from 'zod'
 import { featuresOf, trainHead } from '../../src/actors/nlu/head.js'
 
 const said: Readonly<Record<string, readonly string[]>> = {
@@ -123,4 +124,111 @@ describe('after training on ten examples of each intent', () => {
 test('who asks before declared examples are learnt waits for them', async () => {
   const declared = troupe.spawn('declared', nlu({ examples }))
   expect((await declared.ask({ type: 'parse', text: 'play a song' })).intents[0]?.name).toBe('play_music')
+})
+
+describe('what it learnt', () => {
+  const learnt = (name: string, options: Parameters<typeof nlu>[0] = {}): Ref<(typeof Nlu)['specs']> => troupe.spawn(name, nlu({ examples, ...options }))
+
+  test('is explained by the nearest examples', async () => {
+    const { nearest } = await learnt('explained').ask({ type: 'parse', text: 'will it rain tomorrow', nearest: 3 })
+    expect(nearest).toHaveLength(3)
+    expect(nearest?.[0]).toMatchObject({ text: 'will it rain today', intent: 'weather' })
+    expect(nearest?.map(({ similarity }) => similarity)).toEqual(nearest?.map(({ similarity }) => similarity).toSorted((a, b) => b - a))
+  })
+
+  test('tells what is none of its intents from what is', async () => {
+    const ref = learnt('bounded')
+    const scopes = async (texts: readonly string[]) => Promise.all(texts.map(async (text) => (await ref.ask({ type: 'parse', text })).scope ?? 0))
+    const inside = await scopes(heldBack.map(({ text }) => text))
+    const outside = await scopes(['my tooth hurts', 'transfer two hundred dollars to savings', 'who wrote the old man and the sea', '我的护照过期了'])
+    expect(Math.max(...outside)).toBeLessThan(Math.max(...inside))
+    expect(outside.reduce((a, b) => a + b, 0) / outside.length).toBeLessThan(inside.reduce((a, b) => a + b, 0) / inside.length - 0.1)
+  })
+
+  test('is corrected by feedback, in the background', async () => {
+    const ref = learnt('corrected')
+    const text = 'will it rain tomorrow'
+    expect((await ref.ask({ type: 'parse', text })).intents[0]?.name).toBe('weather')
+    const given = ref.ask({ type: 'feedback', text, intent: 'umbrella', wait: true })
+    expect(await ref.ask({ type: 'feedback', text: 'should I take my umbrella', intent: 'umbrella' })).toEqual({ examples: 42, learnt: false })
+    // The old head answers until the new one is there.
+    expect((await ref.ask({ type: 'parse', text })).intents.map(({ name }) => name)).not.toContain('umbrella')
+    expect(await given).toMatchObject({ learnt: true })
+    expect((await ref.ask({ type: 'parse', text })).intents[0]?.name).toBe('umbrella')
+    // A text that is corrected again has its last intent only.
+    expect(await ref.ask({ type: 'feedback', text, intent: 'weather', wait: true })).toEqual({ examples: 42, learnt: true })
+    expect((await ref.ask({ type: 'parse', text })).intents[0]?.name).toBe('weather')
+  })
+
+  test('can come from feedback alone', async () => {
+    const ref = troupe.spawn('taught', nlu())
+    expect(await ref.ask({ type: 'feedback', text: 'hello there', intent: 'greet' })).toEqual({ examples: 1, learnt: false })
+    await ref.ask({ type: 'feedback', text: 'see you later', intent: 'leave', wait: true })
+    expect((await ref.ask({ type: 'parse', text: 'hello there' })).intents[0]?.name).toBe('greet')
+  })
+
+  test('is saved as bytes, and answers the same from them elsewhere', async () => {
+    const ref = learnt('saved')
+    const { bytes } = await ref.ask({ type: 'save' })
+    const copy = troupe.spawn('copy', nlu({ head: bytes }))
+    const loaded = troupe.spawn('loaded', nlu())
+    expect(await loaded.ask({ type: 'load', bytes })).toMatchObject({ intents: ['book_table', 'play_music', 'weather', '天气'], examples: 40 })
+    for (const { text } of heldBack) {
+      const [first, ...others] = await Promise.all([ref, copy, loaded].map((each) => each.ask({ type: 'parse', text, nearest: 1 })))
+      for (const other of others) {
+        expect(other.intents[0]?.name).toBe(first?.intents[0]?.name)
+        expect(other.intents[0]?.score).toBeCloseTo(first?.intents[0]?.score ?? 0, 2)
+        expect(other.nearest?.[0]?.text).toBe(first?.nearest?.[0]?.text)
+      }
+    }
+  })
+
+  test('is refused when its bytes are broken, or of another encoder', async () => {
+    const { bytes } = await learnt('source').ask({ type: 'save' })
+    const ref = troupe.spawn('picky', nlu())
+    for (const broken of [bytes.slice(0, -2), bytes.slice(1), new Uint8Array(), new TextEncoder().encode('troupe-nlu-1\n{}\n')]) {
+      await expect(ref.ask({ type: 'load', bytes: broken })).rejects.toMatchObject({ code: 'StoreCorrupt' })
+    }
+    const renamed = new TextEncoder().encode(new TextDecoder('latin1').decode(bytes.subarray(0, 60)).replace('embedded:encoder', 'embedded:eleventh'.slice(0, 16)))
+    const other = bytes.slice()
+    other.set(renamed.subarray(0, 60))
+    await expect(ref.ask({ type: 'load', bytes: other })).rejects.toMatchObject({ code: 'Incompatible' })
+    expect((await ref.ask({ type: 'parse', text: 'hello' })).intents).toEqual([])
+  })
+})
+
+test.each([
+  ['I love this phone, it works great', 'positive'],
+  ['terrible service, I will never come back', 'negative'],
+  ['set an alarm for six', 'neutral'],
+])('%s is %s', async (text, label) => {
+  expect((await ref.ask({ type: 'parse', text })).sentiment?.label).toBe(label)
+})
+
+describe('an utterance becomes a command', () => {
+  const Tables = protocol({
+    book: request(z.object({ guests: z.number().int().positive().max(20), at: z.string(), under: z.string().optional() }), z.string()),
+    closed: event(z.object({ day: z.string() })),
+  })
+  const understand = commands(Tables, { book_table: { request: 'book', slots: { guests: slot.number(), at: slot.at('time'), under: slot.or(slot.text('person'), undefined) } } })
+  const parse = async (text: string) => troupe.ref(Nlu, 'waiter').ask({ type: 'parse', text, now: Date.parse('2026-03-10T12:00:00Z') })
+  beforeAll(() => void troupe.spawn('waiter', nlu({ examples, scopeMin: 0 })))
+
+  test('with its fields typed, ready to ask', async () => {
+    const tables = troupe.spawn('tables', actor(Tables, { on: { book: ({ guests, at }) => `${guests} at ${at}`, closed: () => {} } }))
+    const command = understand(await parse('book a table for four tomorrow at 7 pm'))
+    expect(command).toMatchObject({ kind: 'command', intent: 'book_table', message: { type: 'book', guests: 4, at: '2026-03-11T19:00:00+00:00' } })
+    if (command.kind === 'command') expect(await tables.ask(command.message)).toBe('4 at 2026-03-11T19:00:00+00:00')
+  })
+
+  test('or tells what is missing, or that it is none', async () => {
+    expect(understand(await parse('book a table for tomorrow at 7 pm'))).toEqual({ kind: 'incomplete', intent: 'book_table', request: 'book', missing: ['guests'] })
+    expect(understand(await parse('reserve a table for ninety people at 8 pm'))).toEqual({ kind: 'incomplete', intent: 'book_table', request: 'book', missing: ['guests'] })
+    expect(understand(await parse('play some jazz'))).toEqual({ kind: 'none', reason: 'no-such-intent' })
+    expect(understand({ entities: [], intents: [{ name: 'book_table', score: 0.9 }], outOfScope: true })).toEqual({ kind: 'none', reason: 'out-of-scope' })
+  })
+
+  test('of a request that the protocol has', () => {
+    expect(() => commands(Tables, { day_off: { request: 'closed' as never, slots: {} as never } })).toThrow(expect.objectContaining({ code: 'InvalidDefinition' }))
+  })
 })
