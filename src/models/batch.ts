@@ -1,5 +1,6 @@
 /** Which waiting requests go together. No clock, no IO: the same waiting line always gives the same batches. */
 import type { Urgency } from './kernel.js'
+import { LOOK_AHEAD, OVERTAKEN_MAX, TURNS_MAX } from './limits.js'
 
 /** A piece of work that waits for a model. */
 export interface Waiting {
@@ -17,12 +18,6 @@ export interface Waiting {
 const LANES: readonly Urgency[] = ['interactive', 'normal', 'bulk']
 export const rankOf = (urgency: Urgency): number => LANES.indexOf(urgency)
 
-/** How far into one caller's line a batch looks for work of a similar length. */
-const LOOK_AHEAD = 32
-/** How many callers a batch asks in one round. */
-const TURNS_MAX = 256
-/** After so many batches that overtook a slower lane, that lane goes first once: overtaking is not starving. */
-const PATIENCE = 16
 
 export interface Gathering<W> {
   /** Padded tokens that a batch with this first piece may hold. The first piece always fits. */
@@ -158,7 +153,7 @@ export class Line<W extends Waiting> {
   }
 
   #seed(fits: (work: W) => boolean): W | undefined {
-    const impatient = this.#overtaken.findIndex((count) => count >= PATIENCE)
+    const impatient = this.#overtaken.findIndex((count) => count >= OVERTAKEN_MAX)
     const order = impatient < 0 ? [...LANES.keys()] : this.#lanesFrom(impatient)
     for (const rank of order) {
       let turns = this.#lane(rank).size

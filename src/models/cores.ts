@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import type { Clock } from '../ground/clock.js'
+import { CORE_WAIT_MS } from './limits.js'
 
 /** What a model uses at this moment. */
 export interface CoreUser {
@@ -26,8 +27,6 @@ function quotaOf(path: string): number {
   }
 }
 
-/** Less urgent work that waits this long for a core gets one even so: overtaking is not starving. */
-const PATIENCE_MS = 100
 
 /**
  * More busy threads than cores only makes all of them slower, and the urgent ones too.
@@ -82,14 +81,14 @@ export class Cores {
 
   #waitedLong(user: CoreUser): boolean {
     const since = this.#refusedAt.get(user)
-    return since !== undefined && this.#clock.elapsed() - since >= PATIENCE_MS
+    return since !== undefined && this.#clock.elapsed() - since >= CORE_WAIT_MS
   }
 
   #note(user: CoreUser): void {
     if (!this.#refusedAt.has(user)) this.#refusedAt.set(user, this.#clock.elapsed())
     if (this.#reminded) return
     this.#reminded = true
-    this.#clock.timer(PATIENCE_MS, () => {
+    this.#clock.timer(CORE_WAIT_MS, () => {
       this.#reminded = false
       for (const waiting of this.#refusedAt.keys()) waiting.retry()
     })

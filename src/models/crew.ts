@@ -1,6 +1,7 @@
 /** The threads of one model: placed on first need, started as work comes, replaced when they die. */
 import type { Clock } from '../ground/clock.js'
 import { TroupeError } from '../ground/errors.js'
+import { DEATHS_MAX } from './limits.js'
 import { Replica, ThreadDied, type OpenThread } from './replica.js'
 import type { ModelSpec, Strip } from './wire.js'
 
@@ -31,8 +32,6 @@ export interface CrewOptions {
   readonly onLost: (error: TroupeError) => void
 }
 
-/** A model whose threads die this often in a row, without finishing anything, is given up. */
-const DEATHS_MAX = 3
 
 /**
  * W1. At most `replicas` threads of the placement live at a time, and at most one loads unless they are warmed.

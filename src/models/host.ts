@@ -16,6 +16,7 @@ import type { Tagged } from './kernels/tag.js'
 import { openChild } from './child.js'
 import { Cores, coreCount } from './cores.js'
 import type { Placed, Progress } from './crew.js'
+import { CALLS_MAX, CHARS_MAX, EXIT_WAIT_MS, MEMORY_SHARE, MODELS_MAX, WATCHDOG_MS } from './limits.js'
 import { isPackaged } from './packaged.js'
 import { Pool, type PoolMetrics } from './pool.js'
 import { Remote, type RemoteModel } from './remote.js'
@@ -56,14 +57,9 @@ export interface HostOptions {
   readonly hub?: Partial<HubSettings>
 }
 
-const CALLS_MAX = 4096
-const CHARS_MAX = 16_000_000
 /** A graph above this gains more from threads within a pass than from passes side by side. */
 const SMALL_ENCODER_BYTES = 256_000_000
 const SMALL_DECODER_BYTES = 64_000_000
-const WATCHDOG_MS = 600_000
-/** How long the end of the process waits for threads to leave native code. */
-const EXIT_WAIT_MS = 5_000
 
 /** Creates a host. Nothing is loaded, and no thread starts, before the first call. */
 export async function createHost(options: HostOptions = {}): Promise<Host> {
@@ -180,6 +176,9 @@ class ModelHost implements Host {
     if ((request.messages === undefined) === (request.prompt === undefined)) {
       return refused(new TroupeError('InvalidMessage', 'a generation needs messages or a prompt, and not both', "give { messages: [{ role: 'user', content: '…' }] } or { prompt: '…' }"))
     }
+    if (request.schema !== undefined && request.stop !== undefined) {
+      return refused(new TroupeError('InvalidMessage', 'a stop string would cut JSON that a schema describes', 'give a schema or stop strings, and bound texts by maxLength in the schema'))
+    }
     const remote = this.#remote(model)
     if (remote !== undefined) return remote.generate(request, options)
     const seed = request.seed ?? Math.floor(this.#clock.random() * 2 ** 32)
@@ -205,8 +204,11 @@ class ModelHost implements Host {
 
   /** A call that cannot even begin is refused where its answer is awaited, as any other. */
   #on(model: string, pipeline: string | undefined, call: (pool: Pool) => Inference): Inference {
-    if (this.#stopped) return refused(new TroupeError('Cancelled', 'the model host has stopped', 'create a new host'))
-    return call(this.#pool(model, pipeline))
+    try {
+      return call(this.#pool(model, pipeline))
+    } catch (error) {
+      return refused(error as TroupeError)
+    }
   }
 
   #remote(name: string): Remote | undefined {
@@ -223,6 +225,7 @@ class ModelHost implements Host {
     const known = this.#pools.get(key)
     if (known !== undefined) return known
     if (this.#stopped) throw new TroupeError('Cancelled', 'the model host has stopped', 'create a new host')
+    if (this.#pools.size >= MODELS_MAX) throw new TroupeError('Overloaded', `this host knows ${MODELS_MAX} models already`, 'use fewer models, or stop this host and create another', { model, retryAfterMs: 1_000 })
     if (this.#pools.size === 0) process.on('exit', this.#onExit)
     const pool = new Pool({
       model,
@@ -249,7 +252,7 @@ class ModelHost implements Host {
 
   /** Lets idle models rest, the one not used for longest first, until so many bytes more fit. */
   async #makeRoom(bytes: number): Promise<boolean> {
-    const most = this.#options.memoryMax ?? (process.constrainedMemory() > 0 ? Math.min(process.constrainedMemory(), totalmem()) : totalmem()) / 2
+    const most = this.#options.memoryMax ?? (process.constrainedMemory() > 0 ? Math.min(process.constrainedMemory(), totalmem()) : totalmem()) * MEMORY_SHARE
     const held = (): number => [...this.#pools.values()].reduce((sum, pool) => sum + pool.memoryBytes, 0)
     const idle = [...this.#pools.values()].filter((pool) => pool.quiet && pool.memoryBytes > 0).sort((a, b) => a.lastUsed - b.lastUsed)
     for (const pool of idle) {

@@ -1,6 +1,7 @@
 /** A model call as its caller sees it: a promise of the whole, and the parts as they come. */
 import { TroupeError } from '../ground/errors.js'
 import type { Inference } from './kernel.js'
+import { PARTS_KEPT_MAX } from './limits.js'
 
 /** What a call tells the one who computes it. */
 export interface Producer {
@@ -10,8 +11,6 @@ export interface Producer {
   left(): void
 }
 
-/** Parts that may wait for a reader before `room` makes the producer wait. */
-const KEPT_MAX = 32
 
 /** Two parts into one, for readers who come late. */
 export type Join<Part> = (earlier: Part, later: Part) => Part
@@ -60,7 +59,7 @@ export class Answer<Part, Result> implements Inference<Part, Result> {
 
   /** Resolves once the reader is no more than a few parts behind, for producers without credit of their own. */
   async room(): Promise<void> {
-    while (!this.ended && this.#kept.length >= KEPT_MAX && !(this.#awaited && !this.#reading)) await new Promise<void>((resolve) => (this.#blocked = resolve))
+    while (!this.ended && this.#kept.length >= PARTS_KEPT_MAX && !(this.#awaited && !this.#reading)) await new Promise<void>((resolve) => (this.#blocked = resolve))
   }
 
   push(part: Part): void {

@@ -1,5 +1,6 @@
 /** A JSON schema made fit to constrain text: nothing that cannot be enforced, and nothing without a bound. */
 import { TroupeError } from '../ground/errors.js'
+import { ITEMS_MAX, NUMBER_MAX } from './limits.js'
 import { numberRule } from './number-grammar.js'
 
 /** A JSON schema, as an object. */
@@ -10,10 +11,7 @@ export interface JsonSchema {
 const ENFORCED = new Set(['type', 'properties', 'required', 'additionalProperties', 'items', 'prefixItems', 'minItems', 'maxItems', 'enum', 'const', 'anyOf', 'oneOf', '$ref', '$defs', 'definitions', 'minLength', 'maxLength', 'pattern', 'format', 'minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum'])
 const HARMLESS = new Set(['$schema', '$id', '$comment', 'title', 'description', 'default', 'examples', 'deprecated', 'readOnly', 'writeOnly', '~standard'])
 
-/** Largest size of a number without bounds of its own: digits would otherwise never have to end. */
-const NUMBER_MAX = 999_999_999
 const NUMBER_CHARS = 18
-const ITEMS_MAX = 64
 /** What one free text inside an array's item is reckoned with when nothing else is known. */
 const ITEM_CHARS = 16
 

@@ -1,6 +1,7 @@
 /** Image files to pixels, in the thread that asks. The door to sharp, which comes with transformers.js. */
 import { createRequire } from 'node:module'
 import { TroupeError, describe } from '../ground/errors.js'
+import { DECODE_SECONDS_MAX, IMAGE_BYTES_MAX, PIXELS_MAX } from './limits.js'
 
 /** A decoded image: rows of red, green, blue, a byte each. */
 export interface Pixels {
@@ -35,10 +36,6 @@ export interface ImageLimits {
   readonly bytesMax?: number
 }
 
-const PIXELS_MAX = 40_000_000
-const BYTES_MAX = 50_000_000
-/** A file that takes longer is made to take long. */
-const DECODE_SECONDS_MAX = 20
 
 /**
  * Formats by their first bytes. What is not one of these never reaches a decoder: SVG and PDF are programs in disguise,
@@ -69,7 +66,7 @@ function loadSharp(): MakeSharp {
 }
 
 /** The first picture of an image file, turned as its camera said, on white where it is transparent. */
-export async function decodeImage(bytes: unknown, { pixelsMax = PIXELS_MAX, bytesMax = BYTES_MAX }: ImageLimits = {}): Promise<Pixels> {
+export async function decodeImage(bytes: unknown, { pixelsMax = PIXELS_MAX, bytesMax = IMAGE_BYTES_MAX }: ImageLimits = {}): Promise<Pixels> {
   if (!(bytes instanceof Uint8Array)) throw unusable(`an image is the bytes of its file, not ${bytes === null ? 'null' : typeof bytes}`)
   if (bytes.byteLength > bytesMax) throw unusable(`the image file has ${bytes.byteLength} bytes, at most ${bytesMax} are taken`, 'send a smaller image, or raise bytesMax')
   const format = formatOf(bytes)

@@ -6,9 +6,10 @@ import type { CoreUser, Cores } from './cores.js'
 import { Crew, type CrewOptions } from './crew.js'
 import type { Answer, Join } from './inference.js'
 import type { InferOptions } from './kernel.js'
-import { BATCH_MAX, type GenerateRequest } from './kernels/generate.js'
+import type { GenerateRequest } from './kernels/generate.js'
+import { BATCH_MAX, GONE_MIN, PASSES_AHEAD, PASS_BESIDE_MS, PASS_COUNT_MAX, PASS_MS, PASS_TOKENS_MAX, PASS_TOKENS_MIN } from './limits.js'
 import { Rate } from './rate.js'
-import { PASSES_AHEAD, ThreadDied, type Replica } from './replica.js'
+import { ThreadDied, type Replica } from './replica.js'
 import { answerAt, type Passed, type Strip } from './wire.js'
 import { Work, charsOf, costOf } from './work.js'
 
@@ -23,17 +24,8 @@ export interface PoolOptions extends Omit<CrewOptions, 'onChange' | 'onLost'> {
   readonly onLost: () => void
 }
 
-/** A forward pass lasts about this long: long enough to fill a batch, short enough to stop, and to let others in. */
-const PASS_MS = 30
-/** Bulk work beside other models keeps its passes shorter, and sends none ahead: what is urgent elsewhere waits for no more than one. */
-const PASS_BESIDE_MS = 12
-/** Padded tokens of a pass until its speed is known, and the bounds of what is learnt. */
+/** Padded tokens of a pass until its speed is known. */
 const TOKENS_FIRST = 256
-const TOKENS_MIN = 64
-const TOKENS_MAX = 4096
-const COUNT_MAX = 64
-/** Fewer abandoned pieces than this are not worth a walk through the line. */
-const GONE_MIN = 256
 /** How much of what was just measured goes into an average. */
 const FRESH = 0.2
 
@@ -230,14 +222,14 @@ export class Pool implements CoreUser {
   /** What waits is spread over the threads; a pass is never larger than its time allows, and one sent ahead is worth its trip. */
   #handPass(replica: Replica, ready: number): void {
     const ahead = replica.passes > 0
-    const most = clamp(PASS_MS / this.#msPerToken, TOKENS_MIN, TOKENS_MAX)
+    const most = clamp(PASS_MS / this.#msPerToken, PASS_TOKENS_MIN, PASS_TOKENS_MAX)
     if (ahead && this.#line.cost * 2 < most) return
     const crowded = this.#options.cores.shared
     const fits = ({ kind, urgency }: Work): boolean => kind === 'pass' && !(ahead && crowded && urgency === 'bulk') && this.#mayCompute(replica, rankOf(urgency))
     const share = Math.max(Math.ceil((this.#line.cost + this.#inHand) / (ready * PASSES_AHEAD)), most / 2)
-    const bulkMost = crowded ? clamp(PASS_BESIDE_MS / this.#msPerToken, TOKENS_MIN, TOKENS_MAX) : most
+    const bulkMost = crowded ? clamp(PASS_BESIDE_MS / this.#msPerToken, PASS_TOKENS_MIN, PASS_TOKENS_MAX) : most
     const limit = (first: Work): number => Math.min(share, first.urgency === 'bulk' ? bulkMost : most)
-    const batch = this.#line.gather({ tokensMax: limit, countMax: COUNT_MAX }, fits)
+    const batch = this.#line.gather({ tokensMax: limit, countMax: PASS_COUNT_MAX }, fits)
     if (batch.length > 0) void this.#runPass(replica, batch, most)
   }
 

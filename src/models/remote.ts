@@ -3,7 +3,8 @@ import type { Clock } from '../ground/clock.js'
 import { TroupeError, describe } from '../ground/errors.js'
 import { Call } from './call.js'
 import type { Inference, InferOptions } from './kernel.js'
-import type { GeneratePart, GenerateRequest, GenerateResult } from './kernels/generate.js'
+import { cutOff, type GeneratePart, type GenerateRequest, type GenerateResult } from './kernels/generate.js'
+import { REMOTE_EMBEDDINGS_MAX, REMOTE_TRIES, REMOTE_WAIT_MAX_MS, REMOTE_WAIT_MS } from './limits.js'
 
 /** As much of an AI SDK `LanguageModel` (specification v2 or v3) as is used here. */
 export interface RemoteLanguageModel {
@@ -20,10 +21,6 @@ export interface RemoteEmbeddingModel {
 }
 export type RemoteModel = RemoteLanguageModel | RemoteEmbeddingModel
 
-/** A provider that is busy or out of reach is asked again so often, waiting longer each time unless it says how long. */
-const TRIES = 3
-const WAIT_MS = 500
-const EMBEDDINGS_PER_CALL = 96
 
 interface Finish {
   readonly finishReason: string | { readonly unified: string }
@@ -53,7 +50,7 @@ export class Remote {
     const model = this.#model
     if (!call.ended) {
       if (!('doStream' in model)) call.fail(this.#wrongTask('generate'))
-      else void this.#settle(call, () => this.#write(model, request, call, signal))
+      else void this.#settle(call, signal, () => this.#write(model, request, call, signal))
     }
     return call.answer as unknown as Inference<GeneratePart, GenerateResult>
   }
@@ -63,7 +60,7 @@ export class Remote {
     const model = this.#model
     if (!call.ended) {
       if (!('doEmbed' in model)) call.fail(this.#wrongTask('embed'))
-      else void this.#settle(call, () => this.#embedAll(model, texts, signal))
+      else void this.#settle(call, signal, () => this.#embedAll(model, texts, signal))
     }
     return call.answer as unknown as Inference<Float32Array, Float32Array[]>
   }
@@ -85,20 +82,20 @@ export class Remote {
       controller.abort()
     }
     const call = new Call({ clock: this.#clock, how, count: 1, chars: 0, onEnd, ...(join === undefined ? {} : { join }) })
-    if (!call.ended && this.#calls.size >= this.#callsMax) call.fail(new TroupeError('Overloaded', `${this.#calls.size} calls are already open for ${this.#name}`, 'try again after details.retryAfterMs, or send less at once', { model: this.#name, retryAfterMs: WAIT_MS }))
+    if (!call.ended && this.#calls.size >= this.#callsMax) call.fail(new TroupeError('Overloaded', `${this.#calls.size} calls are already open for ${this.#name}`, 'try again after details.retryAfterMs, or send less at once', { model: this.#name, retryAfterMs: REMOTE_WAIT_MS }))
     if (!call.ended) this.#calls.add(call)
     return { call, signal: controller.signal }
   }
 
-  async #settle(call: Call, work: () => Promise<unknown>): Promise<void> {
+  async #settle(call: Call, signal: AbortSignal, work: () => Promise<unknown>): Promise<void> {
     for (let tried = 1; !call.ended; tried++) {
       try {
         return call.end(await work())
       } catch (thrown) {
         const { error, waitMs } = this.#judge(thrown, tried)
         // What a reader has seen cannot be taken back.
-        if (waitMs === undefined || tried === TRIES || call.answer.came > 0) return call.fail(error)
-        await new Promise<void>((resolve) => void this.#clock.timer(waitMs, resolve))
+        if (waitMs === undefined || waitMs > REMOTE_WAIT_MAX_MS || tried === REMOTE_TRIES || call.answer.came > 0) return call.fail(error)
+        await waited(waitMs, signal, this.#clock)
       }
     }
   }
@@ -117,11 +114,14 @@ export class Remote {
     }
     const reason = typeof finish?.finishReason === 'object' ? finish.finishReason.unified : finish?.finishReason
     const usage = { promptTokens: countOf(finish?.usage.inputTokens), completionTokens: countOf(finish?.usage.outputTokens) }
-    return { text, usage, finishReason: reason === 'length' ? 'length' : 'stop', ...(request.schema === undefined ? {} : { value: JSON.parse(text) as unknown }) }
+    const finishReason = reason === 'length' ? 'length' : 'stop'
+    if (request.schema === undefined) return { text, usage, finishReason }
+    if (finishReason === 'length') throw cutOff(text, usage.completionTokens)
+    return { text, usage, finishReason, value: this.#parsed(text) }
   }
 
   async #embedAll(model: RemoteEmbeddingModel, texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
-    const most = (await model.maxEmbeddingsPerCall) ?? EMBEDDINGS_PER_CALL
+    const most = (await model.maxEmbeddingsPerCall) ?? REMOTE_EMBEDDINGS_MAX
     const vectors: Float32Array[] = []
     for (let at = 0; at < texts.length; at += most) {
       const { embeddings } = await model.doEmbed({ values: texts.slice(at, at + most), abortSignal: signal })
@@ -130,12 +130,22 @@ export class Remote {
     return vectors
   }
 
+  /** A provider's word that its text follows a schema is not taken for it. */
+  #parsed(text: string): unknown {
+    try {
+      return JSON.parse(text)
+    } catch (cause) {
+      throw new TroupeError('ModelFailed', `${this.#name} was given a schema and did not write JSON`, 'choose a model that supports structured output', { model: this.#name, reason: 'no-json', text }, cause)
+    }
+  }
+
   /** What went wrong, as our error, and how long to wait before the next try, if one makes sense. */
   #judge(thrown: unknown, tried: number): { error: TroupeError; waitMs?: number } {
+    if (thrown instanceof TroupeError) return { error: thrown }
     const { statusCode: status, isRetryable, responseHeaders } = (typeof thrown === 'object' && thrown !== null ? thrown : {}) as { statusCode?: number; isRetryable?: boolean; responseHeaders?: Record<string, string> }
     const details = { model: this.#name, provider: this.#model.provider, ...(status === undefined ? {} : { status }) }
     const said = Number(responseHeaders?.['retry-after'])
-    const retryAfterMs = Number.isFinite(said) ? said * 1_000 : WAIT_MS * 2 ** (tried - 1)
+    const retryAfterMs = Number.isFinite(said) ? said * 1_000 : REMOTE_WAIT_MS * 2 ** (tried - 1)
     if (status === 401 || status === 403) return { error: new TroupeError('Unauthorized', `${this.#name} refused the call: ${describe(thrown)}`, 'check the access key of the provider', details, thrown) }
     if (status === 429 || status === 503) return { error: new TroupeError('Overloaded', `${this.#name} is busy: ${describe(thrown)}`, 'try again after details.retryAfterMs', { ...details, retryAfterMs }, thrown), waitMs: retryAfterMs }
     const error = new TroupeError('ModelFailed', `${this.#name} failed: ${describe(thrown)}`, 'see the cause', details, thrown)
@@ -145,6 +155,20 @@ export class Remote {
   #wrongTask(task: string): TroupeError {
     return new TroupeError('ModelFailed', `${this.#name} cannot ${task}`, 'a language model generates, an embedding model embeds; choose another model', { model: this.#name, task, reason: 'unsupported-task' })
   }
+}
+
+/** Resolves after `ms`, or when the call has ended: its timer keeps no process alive for nobody. */
+function waited(ms: number, signal: AbortSignal, clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve()
+    const over = (): void => {
+      timer.cancel()
+      signal.removeEventListener('abort', over)
+      resolve()
+    }
+    const timer = clock.timer(ms, over)
+    signal.addEventListener('abort', over)
+  })
 }
 
 const countOf = (tokens: Tokens): number => (typeof tokens === 'number' ? tokens : (tokens?.total ?? 0))

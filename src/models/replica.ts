@@ -2,8 +2,9 @@
 import type { Clock, Timer } from '../ground/clock.js'
 import { TroupeError, describe } from '../ground/errors.js'
 import { invariant } from '../ground/invariant.js'
-import { AHEAD_MAX, BATCH_MAX, type GenerateRequest, type GenerateResult } from './kernels/generate.js'
-import { SLOTS, Strip, type Loaded, type ModelSpec, type Parts, type Passed, type Reply, type StripWrite, type Task, type WorkerData } from './wire.js'
+import type { GenerateRequest, GenerateResult } from './kernels/generate.js'
+import { AHEAD_MAX, BATCH_MAX, PASSES_AHEAD, SLOTS } from './limits.js'
+import { Strip, type Loaded, type ModelSpec, type Parts, type Passed, type Reply, type StripWrite, type Task, type WorkerData } from './wire.js'
 
 /** One thread that serves tasks. `run` rejects only when the thread died. */
 export interface Thread {
@@ -25,8 +26,6 @@ export interface ReplicaOptions {
   readonly onIdle: () => void
 }
 
-/** A thread holds one running pass and one that follows at once, so that a round trip to the host costs no time. */
-export const PASSES_AHEAD = 2
 
 export interface PassTask {
   readonly task: string

@@ -1,5 +1,6 @@
 /** WAV files to samples: parsed here, mixed to one channel, and resampled to what a model hears. */
 import { TroupeError } from '../ground/errors.js'
+import { CHANNELS_MAX } from './limits.js'
 
 type Encoding = 'u8' | 's16' | 's24' | 's32' | 'f32' | 'f64'
 
@@ -19,7 +20,6 @@ export const SPEECH_RATE = 16_000
 
 const BYTES: Readonly<Record<Encoding, number>> = { u8: 1, s16: 2, s24: 3, s32: 4, f32: 4, f64: 8 }
 const SUPPORTED = 'WAV with PCM samples of 8, 16, 24 or 32 bits or floats of 32 or 64 bits'
-const CHANNELS_MAX = 64
 const RATES = { least: 1000, most: 384_000 } as const
 
 const PCM = 1

@@ -1,5 +1,6 @@
 /** Text to token ids and back, with the exact place of each token in the text. */
 import type { ChatMessage, Encoding, TextCodec, TextPair } from './kernel.js'
+import { CHARS_PER_TOKEN_MAX } from './limits.js'
 
 /** As much of a tokenizer library as is used here. */
 export interface Vocabulary {
@@ -21,8 +22,6 @@ export interface TokenizerFiles {
   readonly config: Readonly<Record<string, unknown>>
 }
 
-/** No token of a usual vocabulary is longer than this many characters, so more text than this cannot fit the limit. */
-const CHARS_PER_TOKEN_MAX = 64
 
 export class Tokenizer implements TextCodec {
   readonly padId: number

@@ -3,6 +3,7 @@ import { TroupeError, describe, type ErrorData } from '../ground/errors.js'
 import type { GenerateRequest, GenerateResult } from './kernels/generate.js'
 import type { HubSettings } from './hub.js'
 import type { ModelConfig, Refusal } from './kernel.js'
+import { SLOTS } from './limits.js'
 
 /** All a thread must know to load its model; given once, when the thread starts. */
 export interface ModelSpec {
@@ -77,8 +78,6 @@ export const failed = (thrown: unknown, model: string): Reply => {
   return { kind: 'failed', error: error.toData() }
 }
 
-/** Sequences a thread can hold at once, running, waiting for their reader, or about to start. */
-export const SLOTS = 32
 
 const STOP = 0
 const RUNNING = 1

@@ -69,6 +69,19 @@ test('a host that has stopped refuses calls as any other refusal', async () => {
   await expect(own.infer('embed', 'embedded:encoder', 'hello')).rejects.toMatchObject({ code: 'Cancelled' })
 })
 
+test('the models that a host knows have a bound, and one that is not there takes no place', async () => {
+  const own = await createHost()
+  const names = Array.from({ length: 257 }, (_, i) => `/no/such/folder/${i}`)
+  const codes = await Promise.all(names.map((name) => own.embed(name, 'hello').catch((error: unknown) => (error as { code: string }).code)))
+  expect([codes.filter((code) => code === 'ModelNotFound').length, codes.at(-1)]).toEqual([256, 'Overloaded'])
+  await expect(own.generate('/no/such/folder', { prompt: 'hello' })).rejects.toMatchObject({ code: 'ModelNotFound' })
+  await own.stop()
+})
+
+test('a bound that would serve nobody is refused', async () => {
+  await expect(createHost({ callerMax: 0 })).rejects.toMatchObject({ code: 'InvalidDefinition' })
+})
+
 test('loading is told, with size and time', async () => {
   const seen: unknown[] = []
   const own = await createHost({ onProgress: (progress) => seen.push(progress), placement: { 'embedded:encoder': { replicas: 1 } } })

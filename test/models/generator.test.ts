@@ -70,7 +70,7 @@ describe('generation', () => {
     const alone: string[] = []
     for (const request of requests) alone.push((await host.generate(GENERATOR, request)).text)
     const together = await Promise.all(requests.map(async (request) => (await host.generate(GENERATOR, request)).text))
-    expect(together.filter((text, i) => text === alone[i]).length / requests.length).toBeGreaterThanOrEqual(0.8)
+    expect(together.filter((text, i) => text === alone[i]).length / requests.length).toBeGreaterThanOrEqual(0.85)
   })
 
   test('keeps a person from writing control tokens', async () => {

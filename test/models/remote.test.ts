@@ -77,6 +77,37 @@ describe('a remote language model', () => {
     expect(calls).toHaveLength(3)
   })
 
+  test('that says it is busy for longer than anybody waits is not asked again', async () => {
+    const clock = new ManualClock()
+    const { model, calls } = provider([busy(429, { 'retry-after': '3600' })])
+    await using({ gpt: model }, { clock })
+    await expect(host.generate('gpt', { prompt: 'a' })).rejects.toMatchObject({ code: 'Overloaded', details: { retryAfterMs: 3_600_000 } })
+    expect([calls.length, clock.timers]).toEqual([1, 0])
+  })
+
+  test('leaves no timer behind when its caller leaves while it is busy', async () => {
+    const clock = new ManualClock()
+    const { model } = provider([busy(503)])
+    await using({ gpt: model }, { clock })
+    const controller = new AbortController()
+    const left = host.generate('gpt', { prompt: 'a' }, { signal: controller.signal })
+    for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve))
+    expect(clock.timers).toBe(1)
+    controller.abort()
+    await expect(left).rejects.toMatchObject({ code: 'Cancelled' })
+    expect(clock.timers).toBe(0)
+  })
+
+  test('that was given a schema gives a value, or an error that says why there is none', async () => {
+    const { model, calls } = provider([[delta('{"a":'), delta('1}'), finish()], [delta('{"a":'), finish({ unified: 'length', raw: 'max' })], [delta('Sure! {"a":1}'), finish()]])
+    await using({ gpt: model })
+    const schema = { type: 'object', properties: { a: { type: 'integer' } } }
+    expect((await host.generate('gpt', { prompt: 'a', schema })).value).toEqual({ a: 1 })
+    expect(calls[0]).toMatchObject({ responseFormat: { type: 'json', schema } })
+    await expect(host.generate('gpt', { prompt: 'a', schema })).rejects.toMatchObject({ code: 'ModelFailed', details: { reason: 'cut-by-limit' } })
+    await expect(host.generate('gpt', { prompt: 'a', schema })).rejects.toMatchObject({ code: 'ModelFailed', details: { reason: 'no-json' } })
+  })
+
   test('is not read ahead of its reader without bound, and hears of a cancel', async () => {
     const { model, calls, pulled } = provider([Array.from({ length: 500 }, () => delta('x'))])
     await using({ gpt: model })

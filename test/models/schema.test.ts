@@ -69,6 +69,12 @@ describe('a schema made fit to constrain text', () => {
   })
 })
 
+test('a schema and a stop string, which would cut its JSON, are refused together', async () => {
+  const host = await createHost()
+  await expect(host.generate('embedded:generator', { prompt: 'a', schema: { type: 'string' }, stop: '"' })).rejects.toMatchObject({ code: 'InvalidMessage' })
+  await host.stop()
+})
+
 describe.skipIf(!installed)('text under a schema', () => {
   let host: Host
   beforeAll(async () => {
@@ -109,6 +115,16 @@ describe.skipIf(!installed)('text under a schema', () => {
     for await (const { text } of one) streamed += text
     expect((await one).text).toBe(streamed)
     expect((await free).text.startsWith('"')).toBe(false)
+  })
+
+  test('goes on to its end while its schema is forgotten for newer ones', async () => {
+    const forgotten = host.generate('embedded:generator', { messages, schema: { type: 'string', minLength: 40, maxLength: 60 }, maxTokens: 90 })
+    const reader = forgotten[Symbol.asyncIterator]()
+    await reader.next()
+    // One replica or more: enough schemas that each forgets its first.
+    for (let i = 0; i < 40; i++) expect((await host.generate('embedded:generator', { messages, schema: { const: i } })).value).toBe(i)
+    for (let next = await reader.next(); next.done !== true; next = await reader.next()) expect(next.value.text).toBeTypeOf('string')
+    expect((await forgotten).value).toBeTypeOf('string')
   })
 
   test('is refused with a schema that the grammar cannot take, and the next one works', async () => {

@@ -1,6 +1,7 @@
 /** Where somebody speaks: Silero's network over frames of 32 ms, which remembers what it heard before. */
 import { TroupeError } from '../../ground/errors.js'
 import { int64, BINARY_COST, type Kernel, type Model, type Refusal, type Tensor } from '../kernel.js'
+import { SPEECH_SECONDS_MAX } from '../limits.js'
 import { SPEECH_RATE } from '../sound.js'
 import { ended, heard, noSpeech, type SpeechOptions, type SpeechSegment, type SpeechState } from './detect-speech-segments.js'
 
@@ -34,8 +35,7 @@ const FRAME = 512
 const CONTEXT = 64
 const MEMORY = [2, 1, 128] as const
 const FRAME_MS = (1000 * FRAME) / SPEECH_RATE
-/** Samples of one part: ten minutes, which take some five seconds. */
-const SAMPLES_MAX = 600 * SPEECH_RATE
+const SAMPLES_MAX = SPEECH_SECONDS_MAX * SPEECH_RATE
 
 /** Takes `Float32Array`s, each a whole sound, or `SpeechPart`s. */
 export const detectSpeech: Kernel = async (model, { inputs, options }) => {

@@ -1,11 +1,10 @@
 /** One vector per sound: who speaks, or what is heard, as the model was made for. */
 import { TroupeError } from '../../ground/errors.js'
 import { BINARY_COST, type Kernel, type Refusal, type Tensor } from '../kernel.js'
+import { VOICE_SAMPLES_MAX } from '../limits.js'
 
 /** Outputs that may hold the answer, the best first: a model made for speakers names its vectors, others give one per moment. */
 const OUTPUTS = ['embeddings', 'last_hidden_state', 'logits']
-/** A minute at 16,000 samples a second; memory grows with its square. */
-const SAMPLES_MAX = 960_000
 /** The first layers look at this much at once. */
 const SAMPLES_MIN = 400
 
@@ -18,7 +17,7 @@ export const embedAudio: Kernel = async (model, { inputs }) => {
   const values: Float32Array[] = []
   const refused: Refusal[] = []
   for (const [index, input] of inputs.entries()) {
-    if (!(input instanceof Float32Array) || input.length < SAMPLES_MIN || input.length > SAMPLES_MAX) {
+    if (!(input instanceof Float32Array) || input.length < SAMPLES_MIN || input.length > VOICE_SAMPLES_MAX) {
       refused.push({ index, error: unusable(input).toData() })
       continue
     }
@@ -50,5 +49,5 @@ function ofLengthOne(vector: Float32Array): Float32Array {
 
 const unusable = (input: unknown): TroupeError => {
   const given = input instanceof Float32Array ? `${input.length} samples` : typeof input
-  return new TroupeError('InvalidMessage', `a vector of a sound cannot be made of ${given}`, `give a Float32Array of ${SAMPLES_MIN} to ${SAMPLES_MAX} samples`)
+  return new TroupeError('InvalidMessage', `a vector of a sound cannot be made of ${given}`, `give a Float32Array of ${SAMPLES_MIN} to ${VOICE_SAMPLES_MAX} samples`)
 }

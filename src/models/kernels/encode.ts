@@ -3,9 +3,8 @@ import { passes } from '../batch.js'
 import { contextOf } from '../catalog.js'
 import { TroupeError } from '../../ground/errors.js'
 import { int64, isPair, type Answers, type Encoding, type Model, type Pass, type Refusal, type Tensor, type Tensors } from '../kernel.js'
+import { TEXT_TOKENS_MAX } from '../limits.js'
 
-/** Longer texts are cut to this many tokens, or to what the model takes if that is less. */
-const TOKENS_MAX = 512
 
 export interface Encoded {
   /** Which input this is. */
@@ -28,7 +27,7 @@ export interface Reading {
 
 /** Runs all texts; tells how many tokens went through, and which inputs were refused. */
 export async function throughEncoder(model: Model, pass: Pass, { outputs, refuseOverlong = false, visit }: Reading): Promise<Pick<Answers, 'tokens' | 'refused'>> {
-  const limit = Math.min(TOKENS_MAX, contextOf(model.config))
+  const limit = Math.min(TEXT_TOKENS_MAX, contextOf(model.config))
   const read: Omit<Encoded, 'row'>[] = []
   const refused: Refusal[] = []
   for (const [index, text] of pass.inputs.entries()) {

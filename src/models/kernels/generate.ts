@@ -3,6 +3,7 @@ import { TroupeError, describe } from '../../ground/errors.js'
 import { contextOf } from '../catalog.js'
 import { bounded, type JsonSchema } from '../json-schema.js'
 import { configNumber, int64, type ChatMessage, type Model, type Tensor, type Tensors } from '../kernel.js'
+import { AHEAD_MAX, BATCH_MAX, PREFIX_BYTES_MAX, WRITE_TOKENS } from '../limits.js'
 import { CacheLayout, type Place } from './cache.js'
 import { Prefixes } from './prefixes.js'
 import { Grammars, type Constraint } from './grammar.js'
@@ -48,20 +49,13 @@ interface ScoredToken {
   readonly logprob: number
 }
 
-const MAX_TOKENS = 256
 /** What a token is good for when a schema is bounded by the tokens there are: cautious, as tokens of names and digits are short. */
 const CHARS_PER_TOKEN = 1
-/** Sequences that share a decode step: past eight, a step on one core takes as much longer as it writes more. */
-export const BATCH_MAX = 8
 /**
  * Prompt tokens per pass: running sequences then wait some 10 ms for a newcomer. Always the same, so that what a cache
  * holds up to a border depends on the tokens before it alone, and a prefix may be taken over from another prompt.
  */
 const PREFILL = 64
-/** What the caches of earlier prompts may hold together. */
-const PREFIX_BYTES_MAX = 64_000_000
-/** Parts that a sequence may be ahead of its reader. */
-export const AHEAD_MAX = 32
 
 /** How the engine meets the world: the shared strip and the messages to the host, seen from one sequence. */
 export interface Line {
@@ -129,7 +123,7 @@ export class Engine {
     const stops = request.stop === undefined ? [] : typeof request.stop === 'string' ? [request.stop] : request.stop
     const room = contextOf(this.#model.config) - prompt.length
     if (room < 1) throw tooLong(this.#model, prompt.length)
-    const tokensMax = Math.min(request.maxTokens ?? MAX_TOKENS, room)
+    const tokensMax = Math.min(request.maxTokens ?? WRITE_TOKENS, room)
     const constraint = request.schema === undefined ? undefined : await this.#grammars.constrain(bounded(request.schema, tokensMax * CHARS_PER_TOKEN))
     return await new Promise((resolve, reject) => {
       const stream = new TextStream((ids) => this.#model.tokenizer.decode(ids), stops)
@@ -208,7 +202,8 @@ export class Engine {
         sequence.length++
         sequence.place = { tensors: next, row, pad: length + 1 - sequence.length }
       }
-      for (const [row, sequence] of ready.entries()) await this.#write(sequence, outputs, row)
+      // Each for itself: what goes wrong in one text is not its neighbours' fault.
+      for (const [row, sequence] of ready.entries()) await this.#write(sequence, outputs, row).catch((thrown: unknown) => this.#end(sequence, this.#failure(thrown)))
     } catch (thrown) {
       for (const sequence of ready) this.#end(sequence, this.#failure(thrown))
     }
@@ -287,8 +282,9 @@ export class Engine {
     const usage = { promptTokens: sequence.prompt.length, completionTokens: sequence.written.length }
     const { text } = sequence.stream
     if (sequence.constraint !== undefined && finishReason === 'length') return this.#end(sequence, cutOff(text, sequence.tokensMax))
+    const value = sequence.constraint === undefined ? {} : { value: JSON.parse(text) as unknown }
     this.#forget(sequence)
-    sequence.settle.resolve({ text, usage, finishReason, ...(sequence.constraint === undefined ? {} : { value: JSON.parse(text) as unknown }), ...(sequence.request.logprobs === undefined ? {} : { logprobs: sequence.logprobs }) })
+    sequence.settle.resolve({ text, usage, finishReason, ...value, ...(sequence.request.logprobs === undefined ? {} : { logprobs: sequence.logprobs }) })
   }
 
   #end(sequence: Sequence, error: TroupeError): void {
@@ -332,7 +328,7 @@ function* seen(sequence: Sequence): Iterable<number> {
 
 const cancelled = (): TroupeError => new TroupeError('Cancelled', 'the generation was cancelled', 'nothing to do: whoever asked for it called it off')
 
-const cutOff = (text: string, tokensMax: number): TroupeError =>
+export const cutOff = (text: string, tokensMax: number): TroupeError =>
   new TroupeError('ModelFailed', `the JSON was not complete after ${tokensMax} tokens`, 'allow more maxTokens, or bound the texts and lists of the schema', { reason: 'cut-by-limit', text })
 
 const tooLong = (model: Model, tokens: number): TroupeError =>

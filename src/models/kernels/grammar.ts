@@ -4,6 +4,7 @@ import { Module, createRequire } from 'node:module'
 import { TroupeError, describe } from '../../ground/errors.js'
 import type { Model } from '../kernel.js'
 import type { Bounded } from '../json-schema.js'
+import { COMPILED_MAX } from '../limits.js'
 
 interface Disposable {
   dispose(): void
@@ -22,8 +23,13 @@ interface XGrammar {
   GrammarMatcher: { createGrammarMatcher(compiled: Disposable): Promise<Matcher> }
 }
 
-/** Schemas that stay compiled; the one not used for longest goes. */
-const COMPILED_MAX = 16
+
+/** A compiled schema lies in WebAssembly memory, which nobody else gives back: it is disposed of when it is neither kept nor about to be used. */
+interface Compiled {
+  readonly grammar: Promise<Disposable>
+  users: number
+  kept: boolean
+}
 
 /** One text under constraint: tells the allowed tokens, and follows those that were chosen. */
 export interface Constraint {
@@ -39,7 +45,7 @@ export class Grammars {
   readonly #stops: readonly number[]
   readonly #size: number
   #compiler: Promise<Compiler> | undefined
-  readonly #compiled = new Map<string, Promise<Disposable>>()
+  readonly #compiled = new Map<string, Compiled>()
 
   /** `size` is the number of logits; `stops` are the tokens that end a text. */
   constructor(model: Model, { size, stops }: { size: number; stops: readonly number[] }) {
@@ -49,8 +55,12 @@ export class Grammars {
   }
 
   async constrain(schema: Bounded): Promise<Constraint> {
-    const compiled = await this.#compile(schema)
-    const matcher = await load().GrammarMatcher.createGrammarMatcher(compiled)
+    const compiled = this.#compile(schema)
+    compiled.users++
+    const matcher = await compiled.grammar.then((grammar) => load().GrammarMatcher.createGrammarMatcher(grammar)).finally(() => {
+      compiled.users--
+      release(compiled)
+    })
     let mask = await matcher.getNextTokenBitmask()
     return {
       ban: (logits) => {
@@ -63,15 +73,18 @@ export class Grammars {
     }
   }
 
-  #compile(schema: Bounded): Promise<Disposable> {
+  #compile(schema: Bounded): Compiled {
     const key = JSON.stringify(schema)
-    const known = this.#compiled.get(key)
+    const compiled = this.#compiled.get(key) ?? { grammar: this.#fresh(schema), users: 0, kept: true }
     this.#compiled.delete(key)
-    const compiled = known ?? this.#fresh(schema)
     this.#compiled.set(key, compiled)
-    const [oldest] = this.#compiled.keys()
-    if (this.#compiled.size > COMPILED_MAX && oldest !== undefined) this.#compiled.delete(oldest)
-    compiled.catch(() => this.#compiled.delete(key))
+    compiled.grammar.catch(() => this.#compiled.delete(key))
+    const [oldest] = this.#compiled
+    if (this.#compiled.size > COMPILED_MAX && oldest !== undefined) {
+      this.#compiled.delete(oldest[0])
+      oldest[1].kept = false
+      release(oldest[1])
+    }
     return compiled
   }
 
@@ -97,6 +110,11 @@ export class Grammars {
     const info = await TokenizerInfo.createTokenizerInfo(tokens, kind, false, this.#size, this.#stops)
     return await GrammarCompiler.createGrammarCompiler(info, false)
   }
+}
+
+/** A matcher holds its own share of what it was made of, so only the making of one has to be over. */
+function release({ grammar, users, kept }: Compiled): void {
+  if (!kept && users === 0) void grammar.then((each) => each.dispose(), () => undefined)
 }
 
 let loaded: XGrammar | undefined

@@ -2,6 +2,7 @@
  * From a map that says how likely each pixel is text to the boxes of the lines: the post-processing of differentiable
  * binarisation (DB), as PP-OCR's detection model needs it. Pure geometry.
  */
+import { BOXES_MAX } from '../limits.js'
 
 export interface Point {
   readonly x: number
@@ -30,8 +31,6 @@ const BOX_MIN = 0.6
 const GROWTH = 1.6
 /** Smaller boxes hold nothing that can be read. */
 const SIDE_MIN = 3
-/** Boxes of one image; a page of dense print has some hundred. */
-const BOXES_MAX = 1000
 
 /** The lines of text that a map shows. */
 export function boxesOf(map: TextMap): Found[] {

@@ -1,11 +1,10 @@
 /** One line of text: cut out of its image, upright and of the height that the recogniser takes, and read from its answer. */
+import { LINE_WIDTH_MAX } from '../limits.js'
 import type { Pixels } from '../pixels.js'
 import type { Box, Point } from './read-boxes.js'
 
 /** The recogniser takes lines of this height. */
 export const LINE_HEIGHT = 48
-/** A longer line is squeezed: some 160 letters, more than fit on a page. */
-const LINE_WIDTH_MAX = 3200
 /** A letter is hardly narrower than this, so that a line has room for one. */
 const LINE_WIDTH_MIN = 16
 /** More samples for a pixel than this each way make no difference that the recogniser sees. */

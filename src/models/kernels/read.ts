@@ -1,6 +1,7 @@
 /** Images to text: lines are found by one graph and read by another (PP-OCRv4, Chinese and Latin script). */
 import { TroupeError } from '../../ground/errors.js'
 import { BINARY_COST, type Graph, type Kernel, type Model, type Refusal, type Tensor } from '../kernel.js'
+import { READ_SIDE_MAX, COLUMNS_MAX } from '../limits.js'
 import { decodeImage, resizeImage, type ImageLimits, type Pixels } from '../pixels.js'
 import { boxesOf, type Box } from './read-boxes.js'
 import { cutOut, LINE_HEIGHT, readSteps, widthOf, type Read } from './read-line.js'
@@ -29,12 +30,9 @@ export interface Reading {
   readonly height: number
 }
 
-const SIDE_MAX = 1280
 const SCORE_MIN = 0.5
 /** The graph that finds lines halves its input five times. */
 const STRIDE = 32
-/** Columns of pixels in one pass of the recogniser, padding included: about 50 ms on one core. */
-const COLUMNS_MAX = 1280
 /** A line that reads worse than this may be upside down. */
 const DOUBTFUL = 0.75
 /** A line that lies the other way than its page is that much surer when read so. */
@@ -70,7 +68,7 @@ interface Reader {
   readonly alphabet: readonly string[]
 }
 
-async function readImage(reader: Reader, image: Pixels, { sideMax = SIDE_MAX, scoreMin = SCORE_MIN }: ReadOptions): Promise<Reading> {
+async function readImage(reader: Reader, image: Pixels, { sideMax = READ_SIDE_MAX, scoreMin = SCORE_MIN }: ReadOptions): Promise<Reading> {
   const found = (await findLines(reader.model, image, sideMax)).map(lying)
   const lines = (await theRightWayUp(reader, image, found)).filter(({ text, score }) => text.trim() !== '' && score >= scoreMin)
   const rows = inReadingOrder(lines.map(({ text, ...line }): ReadLine => ({ text: text.trim(), ...line })))
