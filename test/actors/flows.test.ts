@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { actor, createTroupe, type Ref, type Troupe } from 'troupe'
 import { flows, Flows, FlowsNews, Nlu, type FlowsChunk, type Standing } from 'troupe/actors'
 import { virtualClock, type VirtualClock } from 'troupe/testing'
-import { cafe, chitchat, Kitchen, kitchen, sources, understand } from './flows/cafe.js'
+import { cafe, chitchat, sources, understand } from './flows/cafe.js'
 
 const folder = new URL('flows/', import.meta.url)
 
@@ -29,8 +29,7 @@ async function open(): Promise<Stage> {
   const others = Object.keys(Nlu.specs).filter((type) => type !== 'parse')
   const nlu = troupe.spawn('nlu', actor(Nlu, standIn({ parse: ({ text }: { text: string }) => understand(text), ...Object.fromEntries(others.map((type) => [type, () => null])) })))
   const asked = troupe.keyed('sources', sources)
-  const chef = troupe.spawn('kitchen', actor(Kitchen, kitchen))
-  const conversations = troupe.keyed('talk', flows({ nlu, flows: cafe(chef), replies: chitchat, sources: (key) => asked(key), reminders: 1, remindAfter: '2m' }))
+  const conversations = troupe.keyed('talk', flows({ nlu, flows: cafe(troupe), replies: chitchat, sources: (key) => asked(key), reminders: 1, remindAfter: '2m' }))
   const said: string[] = []
   const news = actor(FlowsNews, {
     on: {

@@ -1,6 +1,6 @@
 /** The life of a conversation: it waits in one of six ways; what the user says is understood, acted on and answered. */
 import { assign, setup } from 'xstate'
-import { publish, TroupeError, type EventsOf, type ReturnAddress } from '../../runtime/index.js'
+import { publish, tell as tellTo, TroupeError, type EventsOf, type ReturnAddress } from '../../runtime/index.js'
 import type { Parsed } from '../nlu/protocol.js'
 import { refuseTo, replyTo } from '../settled.js'
 import { decide, type Manner } from './decide.js'
@@ -26,14 +26,15 @@ interface Context {
   /** What the user said just now, and who waits for the answer. */
   readonly text: string
   readonly asker: ReturnAddress | undefined
-  readonly asksSources: boolean
+  readonly passedTo: Next['passedTo']
+  readonly left: Next['left']
   readonly reminded: number
 }
 type Event = EventsOf<typeof Flows>
 
 const types = {} as { context: Context; events: Event; input: { conversation: string } }
 
-const noted = ({ talk, says, asksSources = false }: Next) => ({ talk, says, asksSources })
+const noted = ({ talk, says, passedTo, left }: Next) => ({ talk, says, passedTo, left })
 
 /** What the action gave, as it can be said: its fields, or itself. */
 const sayable = (result: Result): Readonly<Record<string, unknown>> => (typeof result === 'object' && result !== null ? result : { result: result ?? '' })
@@ -68,18 +69,25 @@ const words = (actors: FlowsWork, { declared, manner, topic, remindAfterMs, remi
     actions: {
       open: assign((_, { text, from }: { text: string; from: ReturnAddress }) => ({ text, asker: from, reminded: 0 })),
       decide: assign(({ context }, parsed: Parsed) => noted(decide(declared, manner, context.talk, { ...parsed, text: context.text }))),
+      // A chart that led a flow which the user left need not wait for more.
+      letGo({ context, event }) {
+        const led = context.left === undefined ? undefined : declared.flows.get(context.left)?.chart?.(context.conversation)
+        if (led !== undefined) tellTo(led, { type: 'reset' })({ context, event }, undefined)
+      },
       finish: assign(({ context }, { output }: { output: Result }) => noted(finished(declared, context.talk, { result: output }))),
       finishFailed: assign(({ context }) => noted(finished(declared, context.talk, 'failed'))),
-      close: assign({ asker: undefined, says: [], asksSources: false }),
+      // A stream that its reader left has no outcome.
+      stand: assign(({ context }, talk: Talk | undefined) => ({ talk: talk ?? context.talk })),
+      close: assign({ asker: undefined, says: [], passedTo: undefined }),
       fail: ({ context }, { error }: { error: unknown }) => context.asker !== undefined && refuseTo(context.asker, error),
       drop: ({ context }) => context.asker !== undefined && refuseTo(context.asker, new TroupeError('Cancelled', 'the conversation was reset', 'say it again', { reason: 'caller' })),
-      forget: assign({ talk: NOTHING_SAID, says: [], asker: undefined, asksSources: false, reminded: 0 }),
+      forget: assign({ talk: NOTHING_SAID, says: [], asker: undefined, passedTo: undefined, left: undefined, reminded: 0 }),
       remind: saying(topic, 'troupe', ({ talk }) => lineOf([tell(declared, talk, 'reminder'), talk.said], talk)),
       countReminder: assign({ reminded: ({ context }) => context.reminded + 1 }),
       sayGoodbye: saying(topic, 'troupe', ({ talk }) => tell(declared, talk, 'closed')),
       end: assign({ talk: ({ context }) => ({ ...NOTHING_SAID, language: context.talk.language, phase: 'closed' as const }), reminded: 0 }),
       passOn: publish(({ context }: { context: Context }) => `${topic}.${context.conversation}`, ({ context }: { context: Context }) => ({ type: 'waiting', conversation: context.conversation, text: context.text })),
-      hush: assign({ says: [], asksSources: false }),
+      hush: assign({ says: [], passedTo: undefined }),
       giveToHuman: assign({ talk: ({ context }) => toPhase(context.talk, 'handed-over') }),
       sayForHuman: saying(topic, 'human', (_, event) => (event.type === 'answer' ? event.text : '')),
       takeBack: assign(({ context }) => noted(proceed(declared, { ...context.talk, misses: 0 }))),
@@ -100,7 +108,7 @@ const patient = <const Own extends string>(target: Own) =>
 export const flowsChart = (actors: FlowsWork, settings: Settings) =>
   words(actors, settings).createMachine({
     id: 'flows',
-    context: ({ input }) => ({ conversation: input.conversation, talk: NOTHING_SAID, says: [], text: '', asker: undefined, asksSources: false, reminded: 0 }),
+    context: ({ input }) => ({ conversation: input.conversation, talk: NOTHING_SAID, says: [], text: '', asker: undefined, passedTo: undefined, left: undefined, reminded: 0 }),
     on: { reset: { target: '.idle', actions: ['drop', 'forget'] }, status: { actions: 'report' }, answer: {}, handBack: {} },
     initial: 'idle',
     states: {
@@ -112,7 +120,7 @@ export const flowsChart = (actors: FlowsWork, settings: Settings) =>
         invoke: {
           src: 'understand',
           input: ({ context }) => ({ text: context.text }),
-          onDone: { target: 'deciding', actions: { type: 'decide', params: ({ event }) => event.output } },
+          onDone: { target: 'deciding', actions: [{ type: 'decide', params: ({ event }) => event.output }, 'letGo'] },
           onError: { target: 'resting', actions: [{ type: 'fail', params: ({ event }) => event }, 'close'] },
         },
       },
@@ -129,8 +137,8 @@ export const flowsChart = (actors: FlowsWork, settings: Settings) =>
       answering: {
         invoke: {
           src: 'speak',
-          input: ({ context }) => ({ into: context.asker as ReturnAddress, talk: context.talk, says: context.says, question: context.asksSources ? context.text : undefined, conversation: context.conversation }),
-          onDone: { target: 'resting', actions: 'close' },
+          input: ({ context }) => ({ into: context.asker as ReturnAddress, talk: context.talk, says: context.says, text: context.text, passedTo: context.passedTo, conversation: context.conversation }),
+          onDone: { target: 'resting', actions: [{ type: 'stand', params: ({ event }) => event.output }, 'close'] },
           onError: { target: 'resting', actions: 'close' },
         },
       },

@@ -42,7 +42,7 @@ export function decide(declared: Declared, manner: Manner, before: Talk, said: U
   const language = said.language === 'und' ? before.language : said.language
   const talk = before.phase === 'closed' ? { ...NOTHING_SAID, language } : { ...before, language }
   const turn: Turn = { declared, manner, talk, said: corrected(said), controls: controlsIn(said.text.slice(0, LISTEN_MAX)) }
-  const next = steered(turn) ?? pick(turn) ?? confirmed(turn) ?? answered(turn) ?? started(turn) ?? chatted(turn) ?? freely(turn) ?? missed(turn)
+  const next = steered(turn) ?? passed(turn) ?? pick(turn) ?? confirmed(turn) ?? answered(turn) ?? started(turn) ?? chatted(turn) ?? freely(turn) ?? missed(turn)
   const line = next.says.join(' ')
   return { ...next, talk: { ...next.talk, said: line === '' || next.talk.phase === 'acting' ? next.talk.said : line } }
 }
@@ -64,19 +64,25 @@ function corrected(whole: Understood): Understood {
 function steered({ declared, manner, talk, said, controls }: Turn): Next | undefined {
   const { flow } = atHand(declared, talk) ?? {}
   if (controls.has('human')) return handOver(declared, talk)
-  if (controls.has('repeat')) return { talk, says: [talk.said === '' ? tell(declared, talk, 'nothingToRepeat') : talk.said] }
-  if (controls.has('restart') && flow !== undefined) {
+  const isLed = flow?.chart !== undefined
+  if (controls.has('repeat') && !isLed) return { talk, says: [talk.said === '' ? tell(declared, talk, 'nothingToRepeat') : talk.said] }
+  if (controls.has('restart') && flow !== undefined && !isLed) {
     const fresh = { flow: flow.name, filled: {}, skipped: [] }
     return proceed(declared, { ...talk, open: [...talk.open.slice(0, -1), fresh], latest: [], misses: 0 })
   }
   if (!controls.has('cancel')) return undefined
-  if (flow !== undefined) return leave(declared, talk, [tell(declared, talk, 'cancelled')])
+  if (flow !== undefined) return { ...leave(declared, talk, [tell(declared, talk, 'cancelled')]), ...(isLed && { left: flow.name }) }
   if (talk.phase === 'choosing') return { talk: { ...talk, phase: 'idle', choice: undefined }, says: [tell(declared, talk, 'cancelled')] }
   return flowsMeant(declared, said).some(({ score }) => score >= manner.startMin) ? undefined : { talk, says: [tell(declared, talk, 'nothingToCancel')] }
 }
 
 /** Hands the user over to a human; what was begun stays as it is. */
 const handOver = (declared: Declared, talk: Talk): Next => ({ talk: { ...talk, phase: 'handed-over', misses: 0 }, says: [tell(declared, talk, 'handedOver')] })
+
+/** A chart that leads the flow at hand hears everything else. */
+function passed({ declared, talk }: Turn): Next | undefined {
+  return atHand(declared, talk)?.flow.chart === undefined || talk.phase !== 'collecting' ? undefined : { talk: { ...talk, misses: 0 }, says: [], passedTo: 'chart' }
+}
 
 /** The answer to "which one?". */
 function pick({ declared, talk, said }: Turn): Next | undefined {
@@ -199,6 +205,7 @@ function begin(declared: Declared, talk: Talk, name: string, said: Understood): 
   const waiting = talk.open.find(({ flow }) => flow === name)
   const open = [...talk.open.filter((each) => each !== waiting).slice(1 - OPEN_MAX), waiting ?? { flow: name, filled: {}, skipped: [] }]
   const now: Talk = { ...talk, open, asked: undefined, choice: undefined, latest: [], misses: 0 }
+  if (declared.flows.get(name)?.chart !== undefined) return { talk: { ...now, phase: 'collecting' }, says: [], passedTo: 'chart' }
   return filled(declared, now, heardIn(declared, now, said, []))
 }
 
@@ -208,7 +215,7 @@ function chatted({ declared, manner, talk, said }: Turn): Next | undefined {
   const reply = top === undefined || top.score < manner.replyMin || said.outOfScope ? undefined : manner.replies[top.name]
   if (reply !== undefined) return after([worded(reply, talk.language)], resumed(declared, talk))
   const isQuestion = /[?？]\s*$/u.test(said.text) || atHand(declared, talk) === undefined
-  return manner.hasSources && isQuestion ? { ...resumed(declared, { ...talk, misses: 0 }), asksSources: true } : undefined
+  return manner.hasSources && isQuestion ? { ...resumed(declared, { ...talk, misses: 0 }), passedTo: 'sources' } : undefined
 }
 
 const resumed = (declared: Declared, talk: Talk): Next => (atHand(declared, talk) === undefined ? { talk: { ...talk, phase: 'idle', choice: undefined, misses: 0 }, says: [] } : proceed(declared, { ...talk, misses: 0 }))

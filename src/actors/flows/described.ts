@@ -44,12 +44,12 @@ export interface Described {
   readonly nouns: readonly string[]
 }
 
-/** What a text of the declaration says of a slot; `values` decide over words. */
-export function described(name: string, description: string, values: readonly string[] = []): Described {
+/** What a text of the declaration says of a slot; a declared kind decides over values, and these over words. */
+export function described(name: string, description: string, values: readonly string[] = [], declared?: Kind): Described {
   const words = name.replaceAll('_', ' ').replaceAll(/([a-z])([A-Z])/g, '$1 $2').toLowerCase()
   const all = `${words} ${description.toLowerCase()}`
   const plain = all.match(/[\p{L}]+/gu) ?? []
-  const kind = kindOf(words, description.toLowerCase(), values)
+  const kind = declared ?? kindOf(words, description.toLowerCase(), values)
   // Of a yes or no, its name says what it is about; the description speaks of much besides.
   const nouns = [...new Set((kind === 'yes-no' ? (words.match(/[\p{L}]+/gu) ?? []) : plain).filter((word) => word.length > 2 && !STOP.has(word)))]
   const countsPeople = nouns.some((noun) => PEOPLE.includes(noun))

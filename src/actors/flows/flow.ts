@@ -1,8 +1,9 @@
 /** A flow as it is declared: what to ask, what to check, what to do and what to say. */
-import { TroupeError, type RequestKey, type Schema, type Specs, type Whom, type Work } from '../../runtime/index.js'
+import { TroupeError, type Ref, type RequestKey, type Schema, type Specs, type Whom, type Work } from '../../runtime/index.js'
 import { described } from './described.js'
 import type { Kind } from './forms.js'
 import type { SlotWords } from './hear.js'
+import type { Flows } from './protocol.js'
 import type { Said } from './texts.js'
 
 /** What a slot holds: plain data. */
@@ -59,14 +60,19 @@ export interface Flow {
   readonly run: Command | ((values: never, work: Work) => Result | Promise<Result>)
   readonly done: Said
   readonly failed?: Said
+  /** A conversation of your own that leads this one, until it says that it is idle or closed. */
+  readonly chart?: (conversation: string) => Ref<(typeof Flows)['specs']>
 }
-interface Declared<S extends Slots> extends Omit<Flow, 'slots' | 'run'> {
+interface Declared<S extends Slots> extends Omit<Flow, 'slots' | 'run' | 'chart'> {
   readonly slots: S
   readonly run: Command | ((values: ValuesOf<S>, work: Work) => Result | Promise<Result>)
 }
 
 /** Declares a flow; the action's values are typed by its slots. */
 export const flow = <const S extends Slots>(declared: Declared<S>): Flow => declared
+
+/** A flow led by a statechart of your own: any actor with the `Flows` protocol, beside the declared ones. */
+export const charted = (declared: Pick<Flow, 'name' | 'title' | 'intents'> & Required<Pick<Flow, 'chart'>>): Flow => ({ ...declared, slots: {}, run: () => undefined, done: '' })
 
 /** An action that sends the values as a request to another actor. */
 export const command = <S extends Specs>(to: Whom<S>, type: RequestKey<S>): Command => ({ to, type })
@@ -79,11 +85,9 @@ export function listening({ slots }: Flow): SlotWords[] {
   return Object.entries(slots).map(([name, slot]) => {
     const listed = slot.values === undefined ? undefined : Array.isArray(slot.values) ? (slot.values as readonly string[]).map((value) => ({ value, words: [value] })) : Object.entries(slot.values as Readonly<Record<string, readonly string[]>>).map(([value, words]) => ({ value, words: [value, ...words] }))
     if (slot.pattern !== undefined) checkPattern(name, slot.pattern)
-    const told = described(name, slot.description ?? '', listed?.map(({ value }) => value))
-    const kind = slot.kind ?? told.kind
     const labels = slot.label === undefined ? [name.replaceAll('_', ' ')] : typeof slot.label === 'string' ? [slot.label] : Object.values(slot.label)
-    const nouns = [...new Set([...told.nouns, ...labels.flatMap((label) => [label.toLowerCase(), ...label.toLowerCase().split(/\s+/u)])])]
-    return { name, kind, cues: [...(slot.cues ?? []), ...told.cues], nouns, free: listed === undefined && slot.pattern === undefined && FREE.includes(kind), ...(listed && { values: listed }), ...(slot.pattern !== undefined && { pattern: slot.pattern }), ...(slot.entity !== undefined && { entity: slot.entity }) }
+    const { kind, cues, nouns } = described(name, [slot.description ?? '', ...labels].join(' '), listed?.map(({ value }) => value), slot.kind)
+    return { name, kind, cues: [...(slot.cues ?? []), ...cues], nouns: [...new Set([...nouns, ...labels.map((label) => label.toLowerCase())])], free: listed === undefined && slot.pattern === undefined && FREE.includes(kind), ...(listed && { values: listed }), ...(slot.pattern !== undefined && { pattern: slot.pattern }), ...(slot.entity !== undefined && { entity: slot.entity }) }
   })
 }
 

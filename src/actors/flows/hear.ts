@@ -109,7 +109,11 @@ export function hear(slots: readonly SlotWords[], said: Utterance, before: Befor
 
 /** Exact forms first, then what the tagger adds; where both see the same words, the longer wins. */
 function spansIn({ text, entities }: Utterance): Found[] {
-  const tagged = entities.map(({ type, value, start, end, at, canonical }): Found => ({ kind: 'text', type, text: value, start, end, ...resolvedBy(canonical ?? at) }))
+  const tagged = entities.map(({ type, value, start, end, at, canonical }): Found => {
+    // The tagger's "on Friday" is a Friday.
+    const lead = type === 'date' || type === 'time' ? (/^(?:on|at|for|by|until|till|from)\s+/iu.exec(value)?.[0].length ?? 0) : 0
+    return { kind: 'text', type, text: value.slice(lead), start: start + lead, end, ...resolvedBy(canonical ?? at) }
+  })
   const forms = formsIn(text).map((span): Found => ({ ...span, type: span.kind }))
   const kept = forms.filter((form) => !tagged.some((tag) => tag.start < form.end && form.start < tag.end && (tag.type === form.type ? tag.end - tag.start >= form.end - form.start : form.type === 'number' && tag.type !== 'number')))
   return [...kept, ...tagged.filter((tag) => !kept.some((form) => form.type !== 'number' && tag.start < form.end && form.start < tag.end))].toSorted((a, b) => a.start - b.start)
@@ -159,7 +163,7 @@ function counting(slot: SlotWords, text: string, { end, start }: Span): number {
   const after = (text.slice(end).toLowerCase().match(/^[\s-]*[\p{L}]+(?:[\s-]+[\p{L}]+)?/u)?.[0] ?? '').match(/\p{L}+/gu) ?? []
   if (/^(?:way|stop)/u.test(after[0] ?? '') && !slot.nouns.includes(after[0] ?? '')) return 0
   if (after.some((word) => slot.nouns.some((noun) => stemOf(noun) === stemOf(word) || (noun.length > 2 && word.startsWith(stemOf(noun)))))) return 1.2
-  return /\bfor(?: just| only)?\s*$/iu.test(text.slice(0, start)) && slot.nouns.includes('people') && !/^\s*(?!and|in|on|at|to|please|from|with)\p{L}/iu.test(text.slice(end)) ? 1 : 0
+  return /\bfor(?: just| only)?\s*$/iu.test(text.slice(0, start)) && slot.nouns.includes('people') && !/^\s*(?!(?:and|in|on|at|to|by|near|under|please|from|with|this|next|today|tonight|tomorrow|around)\b)\p{L}/iu.test(text.slice(end)) ? 1 : 0
 }
 
 function patternIn(slot: SlotWords, text: string, before: Before): Candidate[] {

@@ -45,8 +45,10 @@ export const NOTHING_SAID: Talk = { phase: 'idle', language: 'en', open: [], ask
 export interface Next {
   readonly talk: Talk
   readonly says: readonly string[]
-  /** The words are for whoever answers from sources, before what is said here. */
-  readonly asksSources?: boolean
+  /** Whom the words are for, before what is said here: those who answer from sources, or the chart that leads the flow. */
+  readonly passedTo?: 'sources' | 'chart'
+  /** The flow that the user left, which a chart of its own led. */
+  readonly left?: string
 }
 /** What is declared, as every step needs it. */
 export interface Declared {
@@ -79,6 +81,7 @@ export function proceed(declared: Declared, talk: Talk): Next {
   const hand = atHand(declared, talk)
   if (hand === undefined) return { talk: { ...talk, phase: 'idle', asked: undefined, choice: undefined }, says: [] }
   const { flow, open } = hand
+  if (flow.chart !== undefined) return { talk: { ...talk, phase: 'collecting', asked: undefined, choice: undefined }, says: [] }
   const missing = Object.entries(flow.slots).find(([name, { ask }]) => ask !== undefined && !Object.hasOwn(open.filled, name) && !open.skipped.includes(name))
   const next = { ...talk, choice: undefined }
   if (missing !== undefined) return { talk: { ...next, phase: 'collecting', asked: missing[0] }, says: [worded(missing[1].ask ?? '', talk.language, textsOf(open))] }

@@ -5,20 +5,22 @@ import type { Nlu, Parsed } from '../nlu/protocol.js'
 import type { Effect } from '../settled.js'
 import type { Result } from './flow.js'
 import type { FlowsChunk, Standing } from './protocol.js'
-import { atHand, textsOf, type Declared, type Talk } from './talk.js'
+import { atHand, leave, textsOf, type Declared, type Talk } from './talk.js'
 
 export interface SpeakInput {
   readonly into: ReturnAddress
   readonly talk: Talk
   readonly says: readonly string[]
-  /** What is to be answered from sources first. */
-  readonly question: string | undefined
+  /** What the user said, and who is to answer it first. */
+  readonly text: string
+  readonly passedTo: 'sources' | 'chart' | undefined
   readonly conversation: string
 }
 export interface FlowsWork {
   readonly understand: Effect<Parsed, { readonly text: string; readonly vector?: boolean }>
   readonly act: Effect<Result, { readonly talk: Talk }>
-  readonly speak: Effect<undefined, SpeakInput>
+  /** Gives where the talk stands then: a chart that leads may have come to its end. */
+  readonly speak: Effect<Talk, SpeakInput>
 }
 export interface Colleagues {
   /** Understands: intents and entities. */
@@ -43,14 +45,28 @@ async function act(declared: Declared, talk: Talk, work: Work): Promise<Result> 
   return (await work.ask(run.to, { type: run.type, ...values } as never)) as Result
 }
 
-async function* speak({ talk, says, question, conversation }: SpeakInput, work: Work, declared: Declared, sources: Colleagues['sources']): AsyncGenerator<FlowsChunk, undefined> {
-  if (question !== undefined && sources !== undefined) {
-    for await (const chunk of work.stream(sources(conversation), { type: 'say', text: question })) if (chunk.kind === 'text') yield chunk
-    if (says.length > 0) yield { kind: 'text', text: ' ' }
-  }
+async function* speak(input: SpeakInput, work: Work, declared: Declared, sources: Colleagues['sources']): AsyncGenerator<FlowsChunk, Talk> {
+  const { talk, says } = input.passedTo === undefined ? input : yield* pass(input, work, declared, sources)
   if (says.length > 0) yield { kind: 'text', text: lineOf(says, talk) }
   yield { kind: 'done', ...standingOf(declared, talk) }
-  return undefined
+  return talk
+}
+
+/** Lets another actor answer, and comes back to what was open. */
+async function* pass({ talk, says, text, passedTo, conversation }: SpeakInput, work: Work, declared: Declared, sources: Colleagues['sources']): AsyncGenerator<FlowsChunk, Pick<SpeakInput, 'talk' | 'says'>> {
+  const message = { type: 'say', text } as const
+  let next: Pick<SpeakInput, 'talk' | 'says'> = { talk, says }
+  const leader = passedTo === 'chart' ? atHand(declared, talk)?.flow.chart?.(conversation) : undefined
+  if (leader !== undefined) {
+    for await (const chunk of work.stream(leader, message)) {
+      if (chunk.kind === 'text') yield chunk
+      else if (chunk.state === 'idle' || chunk.state === 'closed') next = leave(declared, talk, [])
+    }
+  } else if (sources !== undefined) {
+    for await (const chunk of work.stream(sources(conversation), message)) if (chunk.kind === 'text') yield chunk
+  }
+  if (next.says.length > 0) yield { kind: 'text', text: ' ' }
+  return next
 }
 
 /** Sentences of one turn; Chinese is written without spaces. */

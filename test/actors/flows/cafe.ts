@@ -1,10 +1,10 @@
 // What the transcripts talk about: a café that books tables and delivers cakes, understood by a few words.
 import { z } from 'zod'
-import { actor, protocol, request, type Ref } from 'troupe'
-import { command, Dialogue, flow, type Flow, type FlowsOptions } from 'troupe/actors'
+import { actor, protocol, request, type Ref, type Troupe } from 'troupe'
+import { charted, command, Dialogue, flow, Flows, type Flow, type FlowsOptions } from 'troupe/actors'
 
-export const Kitchen = protocol({ bake: request(z.looseObject({ cake: z.string(), day: z.string() }), z.object({ order: z.string() })) })
-export const kitchen = { on: { bake: ({ cake, day }: { cake: string; day: string }) => ({ order: `${cake[0]?.toUpperCase()}-${day.length}` }) } }
+const Kitchen = protocol({ bake: request(z.looseObject({ cake: z.string(), day: z.string() }), z.object({ order: z.string() })) })
+const kitchen = { on: { bake: ({ cake, day }: { cake: string; day: string }) => ({ order: `${cake[0]?.toUpperCase()}-${day.length}` }) } }
 
 const table = flow({
   name: 'table',
@@ -59,7 +59,28 @@ const trip = flow({
   done: 'A taxi is coming: {result}.',
 })
 
-export const cafe = (chef: Ref<(typeof Kitchen)['specs']>): readonly Flow[] => [table, cake(chef), trip]
+/** A conversation of its own making, as any actor with the protocol may be. */
+const riddler = actor(Flows, {
+  state: () => ({ tries: 0 }),
+  on: {
+    say: function* ({ text }, me) {
+      const isDone = /egg/iu.test(text) || me.state.tries++ === 2
+      yield { kind: 'text' as const, text: isDone ? 'An egg!' : 'A box without hinges, key or lid: what is it?' }
+      yield { kind: 'done' as const, state: isDone ? ('idle' as const) : ('collecting' as const), slots: [], language: 'en' }
+    },
+    reset: (_, me) => void (me.state.tries = 0),
+    takeOver: () => {},
+    answer: () => {},
+    handBack: () => {},
+    status: () => ({ state: 'idle' as const, slots: [], language: 'en' }),
+  },
+})
+
+export function cafe(troupe: Troupe): readonly Flow[] {
+  const chef = troupe.spawn('kitchen', actor(Kitchen, kitchen))
+  const riddles = troupe.keyed('riddle', riddler)
+  return [table, cake(chef), trip, charted({ name: 'riddle', title: 'a riddle', chart: (key) => riddles(key) })]
+}
 export const chitchat: NonNullable<FlowsOptions['replies']> = { joke: { en: 'I only know jokes about muffins.', zh: '我只会讲松饼的笑话。' } }
 
 /** Answers what belongs to no flow. */
@@ -77,6 +98,7 @@ const INTENTS: readonly (readonly [string, number, RegExp])[] = [
   ['table', 0.9, /\btable\b|订座|订位/iu],
   ['cake', 0.9, /\bcake for\b|\border a cake\b|蛋糕/iu],
   ['trip', 0.9, /\btaxi\b|出租车/iu],
+  ['riddle', 0.9, /\briddle\b/iu],
   ['joke', 0.95, /\bjoke\b|笑话/iu],
   // Somebody who wants to "order" may mean either.
   ['cake', 0.45, /\border\b/iu],
