@@ -63,6 +63,10 @@ async function open(script: Script): Promise<Ref<(typeof Dialogue)['specs']>> {
           stopped++
         }
       },
+      chat: function* () {},
+      complete: function* () {},
+      summarise: () => ({ text: '', how: 'extracted' as const }),
+      translate: () => ({ text: '' }),
     },
   })
   return troupe.keyed('dialogue', dialogue({ nlu: troupe.spawn('nlu', nlu), retriever: troupe.spawn('retriever', retriever), generator: troupe.spawn('generator', generator), replies: { greet: { en: 'Hello!', zh: '您好！' } } }))('c1')
