@@ -54,12 +54,12 @@ export class MemoryIndex implements PassageIndex {
     return Promise.resolve(documents.filter((document) => this.#drop(document)).length)
   }
 
-  search({ text, vector, limit, where = {} }: Query): Promise<readonly Found[]> {
+  search({ text, vector, limit, where }: Query): Promise<readonly Found[]> {
     const wanted = this.#ranking.query(text)
     const scored: { readonly entry: Entry; readonly score: number }[] = []
     for (const passages of this.#kept.values()) {
       for (const { entry, terms, times } of passages) {
-        if (!holds(where, entry)) continue
+        if (where !== undefined && !holds(where, entry)) continue
         scored.push({ entry, score: this.#ranking.score(wanted, (term) => times.get(term), terms.length, cosine(vector, entry.vector)) })
       }
     }
