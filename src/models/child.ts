@@ -63,6 +63,8 @@ class Child implements Thread {
     if (this.#gone !== undefined) return
     await new Promise<void>((resolve) => {
       this.#process.once('exit', () => resolve())
+      // Whoever stops a host waits for the end of its processes, so this one must not end first.
+      this.#process.ref()
       this.#process.kill('SIGKILL')
     })
   }

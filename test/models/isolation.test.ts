@@ -54,8 +54,9 @@ test('it keeps nobody alive, and nobody outlives it', () => {
     import { createHost } from 'troupe/models'
     const host = await createHost({ placement: { 'embedded:encoder': { isolation: 'process', replicas: 1 } } })
     console.log((await host.embed('embedded:encoder', 'hello'))[0].length)
-    if (process.argv[1] === 'exit') process.exit(5)`
-  for (const [how, code] of [['natural', 0], ['exit', 5]] as const) {
+    if (process.argv[1] === 'exit') process.exit(5)
+    if (process.argv[1] === 'stop') await host.stop()`
+  for (const [how, code] of [['natural', 0], ['exit', 5], ['stop', 0]] as const) {
     const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', program, how], { cwd: root, encoding: 'utf8' })
     expect([status, stdout.trim()]).toEqual([code, '320'])
   }
