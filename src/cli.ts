@@ -4,7 +4,9 @@ import { readFileSync } from 'node:fs'
 const HELP = `troupe: an actor-model runtime for agents
 
 usage: troupe [option]
+       troupe sim <file> [--seeds 100] [--from 1]
 
+  sim        run the simulation that a file exports with many seeds, until one fails (docs/simulation.md)
   --version  print the version
   --help     print this
 `
@@ -14,7 +16,13 @@ const [first, ...rest] = process.argv.slice(2)
 
 if (first === '--version' && rest.length === 0) console.log(version)
 else if (first === '--help' && rest.length === 0) process.stdout.write(HELP)
-else {
+else if (first === 'sim') {
+  const { sim } = await import('./testing/sim-command.js')
+  process.exitCode = await sim(rest, (line) => console.log(line)).catch((error: unknown) => {
+    console.error(`troupe: ${error instanceof Error ? error.message : String(error)}`)
+    return 2
+  })
+} else {
   process.stderr.write(first === undefined ? HELP : `troupe: cannot read ${JSON.stringify([first, ...rest].join(' '))}\n\n${HELP}`)
   process.exitCode = 2
 }

@@ -1,7 +1,7 @@
 /**
  * A support desk and its customers, for a month of virtual time: prints what came of it, and draws it.
  *
- *   node dist-examples/call-centre/main.js [--seed 1] [--customers 10000] [--days 30] [--staff 34] [--out call-centre.svg]
+ *   node dist-examples/call-centre/main.js [--seed 1] [--customers 10000] [--days 30] [--staff 28] [--out call-centre.svg]
  */
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
@@ -13,7 +13,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     customers: { type: 'string', default: '10000' },
     days: { type: 'string', default: '30' },
-    staff: { type: 'string', default: '34' },
+    staff: { type: 'string', default: '28' },
     out: { type: 'string', default: 'call-centre.svg' },
   },
 })

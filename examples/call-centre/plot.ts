@@ -43,7 +43,7 @@ export function plot(hours: readonly Hour[], title: string): string {
 
 function draw({ title, lines }: Panel, all: readonly Hour[], top: number, x: (hour: number) => number): string[] {
   // An hour in which nothing was measured shows what was last known of the mood.
-  let known = 0
+  let known = all.find(({ mood }) => mood > 0)?.mood ?? 0
   const hours = all.map((hour) => ({ ...hour, mood: (known = hour.mood === 0 ? known : hour.mood) }))
   const most = nice(Math.max(1e-9, ...lines.flatMap(({ of }) => hours.map(of))))
   const y = (value: number): number => top + PANEL - (value / most) * PANEL

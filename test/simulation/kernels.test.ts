@@ -21,7 +21,7 @@ test('a cassette plays back what it recorded, values that JSON cannot hold too, 
   const folder = await mkdtemp(join(tmpdir(), 'troupe-cassette-'))
   const file = join(folder, 'calls.jsonl')
   let calls = 0
-  const model = scriptedKernels({ shout: ({ text }: { text: string }) => `${text.toUpperCase()} ${++calls}`, letters: ({ text }: { text: string }) => [...text], embed: () => [new Float32Array([1.5, -2])] })
+  const model = scriptedKernels({ shout: ({ text }: { text: string }) => `${text.toUpperCase()} ${++calls}`, letters: ({ text }: { text: string }) => text.split(''), embed: () => [new Float32Array([1.5, -2])] })
   const tape = await cassette(file, { record: model })
   const play = async (host: Awaited<ReturnType<typeof cassette>>): Promise<unknown> => {
     await using troupe = await createTroupe({ host })
