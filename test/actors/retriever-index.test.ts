@@ -1,7 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import { createTroupe } from 'troupe'
+import { retriever } from 'troupe/actors'
 import { LanceIndex } from '../../src/actors/retriever/lance-index.js'
 import { MemoryIndex } from '../../src/actors/retriever/memory-index.js'
 import type { Entry, PassageIndex } from '../../src/actors/retriever/passage-index.js'
@@ -67,4 +70,32 @@ test('in memory there is room for so many, and the error says where there is mor
   const one = entries[0] as Entry
   const many = Array.from({ length: 50_001 }, () => one)
   await expect(index.replace(['d0'], many)).rejects.toMatchObject({ code: 'Overloaded', hint: expect.stringContaining('folder') as string })
+})
+
+describe('a retriever that cannot open its folder', () => {
+  test('says which package is missing, and how to get it', () => {
+    const loader = `export const resolve = (name, context, next) => { if (name === '@lancedb/lancedb') throw new Error('not here'); return next(name, context) }`
+    const program = `import { register } from 'node:module'; register('data:text/javascript,' + encodeURIComponent(${JSON.stringify(loader)}))
+      const [{ createTroupe }, { retriever }] = await Promise.all([import('troupe'), import('troupe/actors')])
+      const troupe = await createTroupe()
+      const ref = troupe.spawn('retriever', retriever({ folder: './never-made' }))
+      for (const type of ['facts', 'remove']) await ref.ask({ type, ids: [] }).catch(({ code, hint }) => console.log(code, hint))
+      await troupe.stop()`
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], { encoding: 'utf8' })
+    expect(stdout).toBe('MissingDependency npm install @lancedb/lancedb apache-arrow@18.1.0\n'.repeat(2))
+  })
+
+  test('tells everyone who asks, and works once the cause is mended', async () => {
+    const path = join(folder(), 'passages')
+    writeFileSync(path, 'a file where a folder should be')
+    const troupe = await createTroupe()
+    const ref = troupe.spawn('retriever', retriever({ folder: path }))
+    await expect(ref.ask({ type: 'facts' })).rejects.toMatchObject({ code: 'StoreCorrupt' })
+    await expect(ref.ask({ type: 'remove', ids: ['a'] })).rejects.toMatchObject({ code: 'StoreCorrupt' })
+    rmSync(path)
+    // Whoever comes first still hears of the last attempt, which began before.
+    await ref.ask({ type: 'facts' }).catch(() => {})
+    expect(await ref.ask({ type: 'facts' })).toEqual({ facts: [] })
+    await troupe.stop()
+  })
 })
