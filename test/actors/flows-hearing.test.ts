@@ -1,6 +1,6 @@
 // What is understood without a conversation around it: states tracked over schemas, and what a declaration may not be.
 import { describe, expect, test } from 'vitest'
-import { actor, createTroupe } from 'troupe'
+import { actor, createTroupe, memory } from 'troupe'
 import { flow, flows, Nlu, likeness, track, trackable, UNTRACKED, type Act, type Tracked } from 'troupe/actors'
 
 const inn = trackable({
@@ -106,4 +106,22 @@ test('when understanding fails, the user is told so, and can go on', async () =>
   await expect(said()).rejects.toMatchObject({ code: 'ActorFailed' })
   expect(await said()).toBe('Sorry, I did not understand that.')
   await troupe.stop()
+})
+
+test('a durable conversation goes on where it was, after a restart', async () => {
+  const store = memory()
+  const wish = flow({ name: 'wish', title: 'make a wish', slots: { colour: { values: ['red', 'blue'], ask: 'Which colour?' }, day: { kind: 'date', ask: 'Which day?' } }, run: ({ colour, day }) => `${colour} ${day}`, done: 'You get it: {result}.' })
+  const hear = async (text: string): Promise<string> => {
+    await using troupe = await createTroupe({ store })
+    const parse = () => ({ language: 'en', sentences: [], tokens: [], entities: [], intents: [{ name: 'wish', score: 0.9 }], scope: 1, outOfScope: false })
+    const others = Object.keys(Nlu.specs).filter((type) => type !== 'parse')
+    const nlu = troupe.spawn('nlu', actor(Nlu, { on: { parse, ...Object.fromEntries(others.map((type) => [type, () => null])) } } as never))
+    const talk = troupe.keyed('talk', flows({ nlu, flows: [wish], durable: true }))('ada')
+    let said = ''
+    for await (const chunk of talk.stream({ type: 'say', text })) if (chunk.kind === 'text') said += chunk.text
+    return said
+  }
+  expect(await hear('I have a wish')).toBe('Which colour?')
+  expect(await hear('red')).toBe('Which day?')
+  expect(await hear('on Friday')).toBe('You get it: red Friday.')
 })

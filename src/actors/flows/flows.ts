@@ -28,13 +28,15 @@ export interface FlowsOptions extends Colleagues {
   readonly reminders?: number
   /** What is said unasked is published to `<topic>.<conversation>`. Default `conversation`. */
   readonly topic?: string
+  /** Keeps the conversation in the troupe's store: it goes on after a restart. Default false. */
+  readonly durable?: boolean
 }
 
 /** A conversation led by declared flows: fills their slots, confirms, acts, and bears with people. For `troupe.keyed`. */
-export function flows({ flows: declaredFlows, replies = {}, texts = {}, startMin = 0.5, switchMin = 0.7, replyMin = 0.7, gapMin = 0.15, patience = 3, remindAfter = '5m', reminders = 1, topic = 'conversation', ...colleagues }: FlowsOptions): Definition<(typeof Flows)['specs']> {
+export function flows({ flows: declaredFlows, replies = {}, texts = {}, startMin = 0.5, switchMin = 0.7, replyMin = 0.7, gapMin = 0.15, patience = 3, remindAfter = '5m', reminders = 1, topic = 'conversation', durable = false, ...colleagues }: FlowsOptions): Definition<(typeof Flows)['specs']> {
   const declared = { flows: new Map(declaredFlows.map((each) => [each.name, each])), slots: new Map(declaredFlows.map((each) => [each.name, listening(each)])), texts: { ...TEXTS, ...texts } }
   if (declared.flows.size < declaredFlows.length) throw new TroupeError('InvalidDefinition', 'two flows of one name', 'give each flow a name of its own')
   const manner = { replies, startMin, switchMin, replyMin, gapMin, patience, hasSources: colleagues.sources !== undefined }
   const chart = flowsChart(flowsWork(colleagues, declared), { declared, manner, topic, remindAfterMs: milliseconds(remindAfter), reminders })
-  return actor(Flows, chart, { input: ({ key, address }) => ({ conversation: key === '' ? address : key }) })
+  return actor(Flows, chart, { durable, input: ({ key, address }) => ({ conversation: key === '' ? address : key }) })
 }
