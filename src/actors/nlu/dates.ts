@@ -18,14 +18,14 @@ export interface Reference {
   readonly timeZone: string
 }
 
-type Chrono = typeof import('chrono-node')
+type Chrono = typeof import('chrono-node/en')
 type Components = ReturnType<Chrono['parse']>[number]['start']
 
 let loading: Promise<Chrono> | undefined
 
 /** Loaded on first use, once. */
 function chrono(): Promise<Chrono> {
-  loading ??= import('chrono-node').catch((cause: unknown) => {
+  loading ??= import('chrono-node/en').catch((cause: unknown) => {
     loading = undefined
     throw new TroupeError('MissingDependency', 'dates are read by chrono-node, which is not installed', 'npm install chrono-node', { dependency: 'chrono-node' }, cause)
   })
