@@ -1,7 +1,7 @@
 /** A model's name to its files: shipped with Troupe, or in a folder. */
 import { readFile, readdir, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { isAbsolute, join } from 'node:path'
+import { basename, dirname, isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TroupeError } from '../ground/errors.js'
 import { configNumber, type ModelConfig } from './kernel.js'
@@ -115,12 +115,20 @@ async function findGraph(name: string, folder: string, files: readonly string[],
   for (const file of files) {
     for (const path of [join(folder, 'onnx', file), join(folder, file)]) {
       const found = await stat(path).catch(() => undefined)
-      if (found?.isFile()) return { graph: path, bytes: found.size }
+      if (found?.isFile()) return { graph: path, bytes: found.size + (await besideBytes(path)) }
     }
   }
   const there = await readdir(join(folder, 'onnx')).catch(() => [])
   const hint = there.length > 0 ? `its onnx folder holds ${there.join(', ')}; choose a dtype that is there` : `put its graph at ${join(folder, 'onnx', 'model.onnx')}`
   throw notFound(name, hint, { folder, dtype })
+}
+
+/** A large graph keeps its weights beside it, as `model.onnx_data`, `model.onnx_data_1`, … or `model.onnx.data`. */
+async function besideBytes(graph: string): Promise<number> {
+  const [folder, name] = [dirname(graph), basename(graph)]
+  const files = (await readdir(folder)).filter((file) => file.startsWith(`${name}_data`) || file === `${name}.data`)
+  const sizes = await Promise.all(files.map(async (file) => (await stat(join(folder, file))).size))
+  return sizes.reduce((sum, size) => sum + size, 0)
 }
 
 /** The longest input of a model in tokens. */

@@ -52,6 +52,8 @@ export interface Graph {
 export interface Model extends Graph {
   readonly name: string
   readonly config: ModelConfig
+  /** Size of its first graph, which tells about how much there is to compute for a token. */
+  readonly bytes: number
   /** Throws for a model that takes no text. */
   readonly tokenizer: TextCodec
   /** A further graph of the same model, loaded on first use. */

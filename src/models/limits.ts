@@ -47,6 +47,15 @@ export const GONE_MIN = 256
 /** Milliseconds that less urgent work waits for a core while urgent work fills them; then it gets one even so. */
 export const CORE_WAIT_MS = 100
 
+/** Prompt tokens of one pass, some 10 ms of the embedded generator: running sequences wait so long for a newcomer; the rest goes with the next pass. */
+export const PREFILL_MAX = 64
+
+/** Bytes of a graph that reads `PREFILL_MAX` tokens in about 100 ms on one core; one of twice the size reads half as many in a pass. */
+export const PREFILL_BYTES = 200_000_000
+
+/** Prompt tokens of one pass, however large the model: with fewer, reading its weights is all that a pass does. */
+export const PREFILL_MIN = 8
+
 /** Sequences that one thread holds, running, waiting for their reader, or about to start; the next waits in line. */
 export const SLOTS = 32
 

@@ -130,6 +130,7 @@ async function loadModel(spec: ModelSpec, strip: Strip): Promise<Model> {
     ...first,
     name: spec.name,
     config: spec.config,
+    bytes: spec.bytes,
     graph,
     get tokenizer() {
       if (tokenizer === undefined) throw new TroupeError('ModelFailed', `${spec.name} takes no text`, 'choose a model made for this task', { model: spec.name, reason: 'unsupported-task' })

@@ -69,6 +69,15 @@ test('a host that has stopped refuses calls as any other refusal', async () => {
   await expect(own.infer('embed', 'embedded:encoder', 'hello')).rejects.toMatchObject({ code: 'Cancelled' })
 })
 
+test('weights that lie beside their graph count for its size, and so for its place', async () => {
+  const copy = spoiled('large', (at) => ['_data', '_data_1', '.data'].forEach((end) => writeFileSync(join(at, `onnx/model_quantized.onnx${end}`), Buffer.alloc(1_000))))
+  const seen: unknown[] = []
+  const own = await createHost({ onProgress: (each) => void (each.kind === 'loading' && seen.push(each.bytes)), placement: { [copy]: { replicas: 1 } } })
+  await own.warm(copy)
+  await own.stop()
+  expect(seen).toEqual([12259483 + 3_000])
+})
+
 test('the models that a host knows have a bound, and one that is not there takes no place', async () => {
   const own = await createHost()
   const names = Array.from({ length: 257 }, (_, i) => `/no/such/folder/${i}`)

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createHost, type Host } from 'troupe/models'
+import { prefillOf } from '../../src/models/kernels/generate.js'
 import { Prefixes } from '../../src/models/kernels/prefixes.js'
 
 test('the longest common beginning is found, in whole pieces, and never the whole prompt', () => {
@@ -24,6 +25,10 @@ test('what is kept has a bound, and the one not used for longest goes', () => {
   expect(prefixes.find([...prompt(0), 1], 64)?.length).toBe(2048)
   prefixes.keep(prompt(4), {})
   expect([0, 1, 2, 3, 4].map((id) => prefixes.find([...prompt(id), 1], 64)?.length)).toEqual([2048, undefined, 2048, 2048, 2048])
+})
+
+test('a larger model reads fewer tokens of a prompt in a pass, so that none lasts long', () => {
+  expect([1_000, 23_000_000, 200_000_000, 200_000_001, 400_000_000, 1_000_000_000, 40_000_000_000].map(prefillOf)).toEqual([64, 64, 64, 32, 32, 8, 8])
 })
 
 let host: Host

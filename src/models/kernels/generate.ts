@@ -3,7 +3,7 @@ import { TroupeError, describe } from '../../ground/errors.js'
 import { contextOf } from '../catalog.js'
 import { bounded, type JsonSchema } from '../json-schema.js'
 import { configNumber, int64, type ChatMessage, type Model, type Tensor, type Tensors } from '../kernel.js'
-import { AHEAD_MAX, BATCH_MAX, PREFIX_BYTES_MAX, WRITE_TOKENS } from '../limits.js'
+import { AHEAD_MAX, BATCH_MAX, PREFILL_BYTES, PREFILL_MAX, PREFILL_MIN, PREFIX_BYTES_MAX, WRITE_TOKENS } from '../limits.js'
 import { CacheLayout, type Place } from './cache.js'
 import { Prefixes } from './prefixes.js'
 import { Grammars, type Constraint } from './grammar.js'
@@ -51,11 +51,12 @@ interface ScoredToken {
 
 /** What a token is good for when a schema is bounded by the tokens there are: cautious, as tokens of names and digits are short. */
 const CHARS_PER_TOKEN = 1
+
 /**
- * Prompt tokens per pass: running sequences then wait some 10 ms for a newcomer. Always the same, so that what a cache
- * holds up to a border depends on the tokens before it alone, and a prefix may be taken over from another prompt.
+ * Prompt tokens per pass, by the size of a graph. Always the same for one model, so that what a cache holds up to a
+ * border depends on the tokens before it alone, and a prefix may be taken over from another prompt.
  */
-const PREFILL = 64
+export const prefillOf = (bytes: number): number => Math.max(PREFILL_MIN, PREFILL_MAX / 2 ** Math.max(0, Math.ceil(Math.log2(bytes / PREFILL_BYTES))))
 
 /** How the engine meets the world: the shared strip and the messages to the host, seen from one sequence. */
 export interface Line {
@@ -94,6 +95,7 @@ interface Sequence {
 export class Engine {
   readonly #model: Model
   readonly #layout: CacheLayout
+  readonly #piece: number
   readonly #ends: ReadonlySet<number>
   readonly #grammars: Grammars
   readonly #prefixes: Prefixes
@@ -108,6 +110,7 @@ export class Engine {
     this.#model = model
     this.#onSleep = onSleep
     this.#layout = new CacheLayout(model)
+    this.#piece = prefillOf(model.bytes)
     this.#prefixes = new Prefixes(Math.floor(PREFIX_BYTES_MAX / Math.max(1, this.#layout.bytesPerToken)))
     const eos = model.config['eos_token_id']
     this.#ends = new Set(Array.isArray(eos) ? (eos as number[]) : typeof eos === 'number' ? [eos] : [])
@@ -165,11 +168,11 @@ export class Engine {
     if (sequence === undefined) return false
     try {
       if (sequence.length === 0) this.#takeOver(sequence)
-      const piece = sequence.prompt.slice(sequence.length, sequence.length + PREFILL)
+      const piece = sequence.prompt.slice(sequence.length, sequence.length + this.#piece)
       const outputs = await this.#forward([sequence], piece, sequence.place.tensors, sequence.length)
       sequence.length += piece.length
       sequence.place = { tensors: this.#layout.next(outputs), row: 0, pad: 0 }
-      if (piece.length === PREFILL) this.#prefixes.keep(sequence.prompt.slice(0, sequence.length), sequence.place.tensors)
+      if (piece.length === this.#piece) this.#prefixes.keep(sequence.prompt.slice(0, sequence.length), sequence.place.tensors)
       if (sequence.length === sequence.prompt.length) await this.#write(sequence, outputs, 0)
     } catch (thrown) {
       this.#end(sequence, this.#failure(thrown))
@@ -179,7 +182,7 @@ export class Engine {
 
   /** Begins where an earlier prompt left off, as far as the two are alike: the same instructions are read once. */
   #takeOver(sequence: Sequence): void {
-    const known = this.#prefixes.find(sequence.prompt, PREFILL)
+    const known = this.#prefixes.find(sequence.prompt, this.#piece)
     if (known === undefined) return
     const place = { tensors: known.tensors, row: 0, pad: 0 }
     sequence.place = { tensors: this.#layout.extract({ place, length: known.length }), row: 0, pad: 0 }
