@@ -97,7 +97,7 @@ export class ChartChildren {
     if (this.find(start.ref) !== child) return
     if (way.kind === 'foreign') startForeign(start.ref)
     else if (way.kind === 'effect') {
-      way.run = new EffectRun(this.#cell, way.effect, start.id, cause, (outcome) => this.ended(start.ref, outcome), this.#chart.runOf(start.id))
+      way.run = new EffectRun(this.#cell, way.effect, start.id, cause, (outcome) => this.ended(start.ref, outcome), () => this.#chart.runOf(start.id))
       way.run.start(start.input)
     }
   }

@@ -5,11 +5,13 @@ import type { CancelReason, Cause } from './envelope.js'
 import type { DurableRun } from './durable-run.js'
 import type { Inference } from './effects.js'
 import { runInference } from './inference.js'
+import { STORE_RETRY_MS } from './limits.js'
 import type { InvokedEffect, Work } from './machine-effects.js'
 import { asTroupeError, type Sender } from './post.js'
 import { check, type Message } from './protocol.js'
 import type { AskOptions, Ref } from './ref.js'
 import { cancelled, interrupted, type OpenAsk } from './replies.js'
+import { isStoreFailure } from './store/store.js'
 import { flow } from './streams.js'
 
 export type Outcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown }
@@ -21,34 +23,45 @@ export class EffectRun {
   readonly #cause: Cause | undefined
   readonly #told: (outcome: Outcome) => void
   /** What it had before a crash, and where its results go, when the actor is durable. */
-  readonly #durable: DurableRun | undefined
+  #durable: DurableRun | undefined
+  readonly #runOf: () => DurableRun | undefined
   readonly #asks = new Set<OpenAsk>()
   #abort: AbortController | undefined
   /** The ask whose reader gets the chunks, until it has its end. */
   #reader = 0
   #cancelled: CancelReason | undefined
 
-  constructor(cell: Cell, effect: InvokedEffect, id: string, cause: Cause | undefined, told: (outcome: Outcome) => void, run: DurableRun | undefined) {
+  constructor(cell: Cell, effect: InvokedEffect, id: string, cause: Cause | undefined, told: (outcome: Outcome) => void, run: () => DurableRun | undefined) {
     this.#cell = cell
     this.#effect = effect
     this.#id = id
     this.#cause = cause
     this.#told = told
-    this.#durable = run
+    this.#runOf = run
+    this.#durable = run()
   }
 
   /** Begins once the step that invoked it has committed. */
   start(input: unknown): void {
     this.#reader = this.#effect.into?.(input)?.ask ?? 0
-    queueMicrotask(() => {
-      if (this.#cancelled !== undefined) return
-      const work = (): Promise<unknown> => this.#run(input)
-      const outcome = this.#durable === undefined ? work() : this.#durable.once(this.#effect.name, work)
-      outcome.then(
-        (value) => this.#told({ ok: true, value }),
-        (error: unknown) => this.#told({ ok: false, error }),
-      )
-    })
+    queueMicrotask(() => this.#begin(input))
+  }
+
+  #begin(input: unknown): void {
+    if (this.#cancelled !== undefined) return
+    const work = (): Promise<unknown> => this.#run(input)
+    const outcome = this.#durable === undefined ? work() : this.#durable.once(this.#effect.name, work)
+    outcome.then(
+      (value) => this.#told({ ok: true, value }),
+      (error: unknown) => {
+        if (this.#durable === undefined || !isStoreFailure(error)) return this.#told({ ok: false, error })
+        // Nobody's fault but the disk's: it goes on with what it has on record once there is room.
+        this.#cell.parts.clock.timer(STORE_RETRY_MS, () => {
+          this.#durable = this.#runOf()
+          this.#begin(input)
+        })
+      },
+    )
   }
 
   async #run(input: unknown): Promise<unknown> {

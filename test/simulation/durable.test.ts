@@ -3,8 +3,9 @@ import { expect, test } from 'vitest'
 import { simulate } from 'troupe/testing'
 import { bank, type Bank } from './bank.js'
 import { orders } from './orders.js'
+import { rounds } from './round.js'
 
-const SEEDS = Number(process.env['TROUPE_SEEDS'] ?? 60)
+const SEEDS = Number(process.env['TROUPE_SEEDS'] ?? 40)
 const FROM = Number(process.env['TROUPE_SEED'] ?? 1)
 const seeds = Array.from({ length: SEEDS }, (_, i) => FROM + i)
 
@@ -22,6 +23,14 @@ test(`orders that take days under ${SEEDS} seeds, with a disk that is full at ti
     await simulate({ ...orders(4, false), seed, faults: { crashes: 4, slowDisks: 2, fullDisks: 2, clockJumps: 2 } })
     await simulate({ ...orders(4, true), seed: -seed, faults: { crashes: 6, slowDisks: 2 } })
   }
+})
+
+test(`a durable chart on its rounds under ${SEEDS} seeds of crashes and full disks`, { timeout: 60_000 + 200 * SEEDS }, async () => {
+  for (const seed of seeds) await simulate({ ...rounds(3), seed, faults: { crashes: 5, fullDisks: 2 } })
+})
+
+test('a full disk failed the effect of a chart, which did it again', async () => {
+  expect((await simulate({ ...rounds(3), seed: 3, faults: [{ kind: 'full-disk', step: 6, forMs: 8_835 }] })).steps).toBeGreaterThan(0)
 })
 
 /** Each found a bug once. */
