@@ -42,7 +42,7 @@ const words = (actors: DialogueWork, { replies, replyMin, answerMin }: Threshold
     types,
     actors: { understand: actors.understand, search: actors.search, answer: actors.answer, reply: actors.reply, decline: actors.decline },
     guards: {
-      isSmallTalk: (_, { intents }: Parsed) => intents[0] !== undefined && intents[0].score >= replyMin && replies.has(intents[0].name),
+      isSmallTalk: (_, { intents, outOfScope }: Parsed) => !outOfScope && intents[0] !== undefined && intents[0].score >= replyMin && replies.has(intents[0].name),
       isAnswerable: (_, { passages }: { readonly passages: readonly Passage[] }) => passages[0] !== undefined && passages[0].score >= answerMin,
     },
     actions: {

@@ -8,7 +8,7 @@ export interface DialogueOptions extends Colleagues {
   readonly replies?: Manner['replies']
   /** Said when the sources do not answer. */
   readonly unanswered?: Texts
-  /** From this score an intent gets its declared reply. Default 0.7. */
+  /** From this score an intent gets its declared reply: scores are calibrated, and a search is the safer choice below near certainty. Default 0.95. */
   readonly replyMin?: number
   /** Below this score of the best passage, the answer is an honest no. Default 0.24. */
   readonly answerMin?: number
@@ -22,7 +22,7 @@ const UNANSWERED: Texts = {
 }
 
 /** One conversation: answers from sources, with citations, or says honestly that they do not tell. For `troupe.keyed`. */
-export function dialogue({ replies = {}, unanswered = UNANSWERED, replyMin = 0.7, answerMin = 0.24, quoteMin = 0.26, ...colleagues }: DialogueOptions): Definition<(typeof Dialogue)['specs']> {
+export function dialogue({ replies = {}, unanswered = UNANSWERED, replyMin = 0.95, answerMin = 0.24, quoteMin = 0.26, ...colleagues }: DialogueOptions): Definition<(typeof Dialogue)['specs']> {
   const work = dialogueWork(colleagues, { replies, unanswered, quoteMin })
   return actor(Dialogue, dialogueChart(work, { replies: new Set(Object.keys(replies)), replyMin, answerMin }))
 }
