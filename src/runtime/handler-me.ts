@@ -14,7 +14,7 @@ import { runInference } from './inference.js'
 import type { Me } from './me.js'
 import { Outbox } from './outbox.js'
 import type { Sender } from './post.js'
-import type { EventKey, Message, MessageOf, Protocol, Specs } from './protocol.js'
+import type { Message, Protocol, Specs } from './protocol.js'
 import type { ActorEnding, AskOptions, Ref } from './ref.js'
 import { cancelled, type Asker, type OpenAsk } from './replies.js'
 import type { SpawnOptions } from './troupe.js'
@@ -375,4 +375,4 @@ export class HandlerMe implements Sender, Asker {
 const NOTHING: Iterable<never> = []
 
 /** The face that handlers see and what stands behind it are one object; this line keeps them in step. */
-export type HandlerFace = Pick<HandlerMe, keyof Me> & { readonly [K in EventKey<Specs>]?: MessageOf<Specs, K> }
+export type HandlerFace = Pick<HandlerMe, keyof Me>

@@ -4,7 +4,6 @@ import { milliseconds } from '../ground/duration.js'
 import { OUTSIDE, type Address } from './address.js'
 import type { Cell } from './cell.js'
 import { pack } from './codec.js'
-import { overloaded } from './endings.js'
 import { Envelope, PRIORITY, type Cause, type DeadReason, type PriorityName } from './envelope.js'
 import { heed } from './heed.js'
 import { ASK_TIMEOUT_MS } from './limits.js'
@@ -361,4 +360,3 @@ function checkFor(cell: Receiver, message: Message, kind: Spec['kind'] | 'any'):
 }
 
 export const asTroupeError = (error: unknown): TroupeError => (error instanceof TroupeError ? error : new TroupeError('ActorFailed', String(error), 'see the cause', {}, error))
-export { overloaded }
