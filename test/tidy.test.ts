@@ -32,6 +32,12 @@ const DOORS: Readonly<Record<string, string | readonly string[]>> = {
   '@lancedb/lancedb': 'src/actors/retriever/lance-index.ts',
   'apache-arrow': 'src/actors/retriever/lance-index.ts',
   htmlparser2: 'src/actors/retriever/html.ts',
+  croner: 'src/runtime/schedules.ts',
+  fastify: 'src/actors/gateway/server.ts',
+  '@fastify/websocket': 'src/actors/gateway/server.ts',
+  jose: 'src/actors/gateway/keys.ts',
+  '@modelcontextprotocol/sdk': ['src/actors/agent/mcp.ts', 'src/actors/gateway/mcp.ts'],
+  '@a2a-js/sdk': ['src/actors/agent/a2a.ts', 'src/actors/gateway/a2a.ts'],
 }
 
 const CLOCK = 'src/ground/clock.ts'
