@@ -292,15 +292,24 @@ export class Post {
     if (kept === undefined) this.#admit(ask, cell)
     else
       kept.then(
-        () => this.#admit(ask, cell),
+        () => this.#admitKept(ask, cell),
         (error: unknown) => endings.dead(envelope, 'refused', error),
       )
     return ask
   }
 
+  /** A refusal has told the asker already: every ending does. */
   #admit(ask: OpenAsk, cell: Cell): void {
-    // A refusal has told the asker already: every ending does.
     if (cell.accept(ask.envelope) === 'full') this.#waitInLine(ask, cell)
+  }
+
+  /** While an ask was being kept its actor may have left memory; the mail is in the log, so it is for whoever is there now. */
+  #admitKept(ask: OpenAsk, cell: Cell): void {
+    try {
+      this.#admit(ask, cell.alive ? cell : (this.#parts.router.cell(cell.address) ?? cell))
+    } catch {
+      // Too many are at work for it to wake: its next life has the mail, and its asker waits.
+    }
   }
 
   /** The envelope of an ask that was sent before: only its id and its way back count. */

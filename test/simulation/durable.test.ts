@@ -25,8 +25,19 @@ test(`orders that take days under ${SEEDS} seeds, with a disk that is full at ti
   }
 })
 
-test(`a durable chart on its rounds under ${SEEDS} seeds of crashes and full disks`, { timeout: 60_000 + 200 * SEEDS }, async () => {
-  for (const seed of seeds) await simulate({ ...rounds(3), seed, faults: { crashes: 5, fullDisks: 2 } })
+test(`a durable chart on its rounds under ${SEEDS} seeds of crashes, slow and full disks and clock jumps`, { timeout: 60_000 + 400 * SEEDS }, async () => {
+  for (const seed of seeds) {
+    await simulate({ ...rounds(3), seed, faults: { crashes: 5, fullDisks: 2 } })
+    await simulate({ ...rounds(3), seed: -seed, faults: { crashes: 5, slowDisks: 2, fullDisks: 2, clockJumps: 2 } })
+  }
+})
+
+test.each([37, 44])('what a chart asks was in the log, and its actor left memory before it had the mail (seed %i)', async (seed) => {
+  expect((await simulate({ ...rounds(3), seed, faults: { crashes: 5, slowDisks: 2, fullDisks: 2 } })).lives).toBeGreaterThan(1)
+})
+
+test.each([225, 229])('the clock jumps while a chart waits for what it asked (seed %i)', async (seed) => {
+  expect((await simulate({ ...rounds(3), seed, faults: { crashes: 5, fullDisks: 2, clockJumps: 2 } })).lives).toBeGreaterThan(1)
 })
 
 test('a full disk failed the effect of a chart, which did it again', async () => {

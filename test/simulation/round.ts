@@ -18,7 +18,8 @@ const counter = actor(Counter, {
 const Walker = protocol({ go: event(z.object({ id: z.string() })), walked: request(null, z.array(z.string())) })
 const chart = setup({
   types: { events: {} as EventsOf<typeof Walker>, context: {} as { id: string; walked: string[] } },
-  actors: { add: ask({ protocol: Counter, address: 'counter/0' }, 'add') },
+  // Without a deadline: one that passes says nothing of whether the round was counted, so a second ask would count it twice.
+  actors: { add: ask({ protocol: Counter, address: 'counter/0' }, 'add', { timeout: 'none' }) },
 }).createMachine({
   context: { id: '', walked: [] },
   initial: 'resting',
