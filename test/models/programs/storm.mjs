@@ -7,8 +7,10 @@ const host = await createHost()
 const controller = new AbortController()
 const { signal } = controller
 const text = 'Orders are delivered within three to five working days, and a parcel can be returned within thirty days. '
-const texts = Array.from({ length: 64 }, (_, i) => text.repeat(1 + (i % 5)))
-const endless = { prompt: text, maxTokens: 100, logitBias: { 9: -100 } }
+// A natural end comes after the last answer, so less is asked there; every other end comes long before it.
+const [many, long] = how === 'natural' ? [16, 25] : [64, 100]
+const texts = Array.from({ length: many }, (_, i) => text.repeat(1 + (i % 5)))
+const endless = { prompt: text, maxTokens: long, logitBias: { 9: -100 } }
 const quiet = (work) => Promise.resolve(work).catch(() => undefined)
 const embed = () => quiet(host.embed('embedded:encoder', texts, { signal }))
 const write = () => quiet(host.generate('embedded:generator', endless, { signal }))
