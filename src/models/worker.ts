@@ -91,6 +91,8 @@ const namedTemplate = (templates: unknown): string | undefined =>
 const damaged = (model: string, path: string, cause: unknown): TroupeError =>
   new TroupeError('ModelFailed', `a file of model ${JSON.stringify(model)} is missing or damaged: ${path}`, 'copy or download that file again', { model, path, reason: 'corrupt-file' }, cause)
 
+const stopped = (): TroupeError => new TroupeError('Cancelled', 'the host has stopped', 'start a new host')
+
 type Gate = <T>(call: () => Promise<T>) => Promise<T>
 
 /** Native calls one at a time (W1: each is announced in the strip before it starts). */
@@ -98,7 +100,7 @@ function makeGate(strip: Strip): Gate {
   let last: Promise<unknown> = Promise.resolve()
   return (call) => {
     const turn = last.then(async () => {
-      if (!strip.enter()) throw new TroupeError('Cancelled', 'the host has stopped', 'start a new host')
+      if (!strip.enter()) throw stopped()
       try {
         return await call()
       } finally {
@@ -112,6 +114,8 @@ function makeGate(strip: Strip): Gate {
 
 async function loadModel(spec: ModelSpec, strip: Strip): Promise<Model> {
   const ort = await loadAddon()
+  // A host that stops while a thread loads waits for one step of it, not for all.
+  if (strip.stopped) throw stopped()
   const gate = makeGate(strip)
   const tokenizer = spec.wordless ? undefined : await loadTokenizer(spec)
   const first = await openGraph(ort, gate, spec, spec.graph)
@@ -160,6 +164,7 @@ const portsOf = (metadata: Session['inputMetadata']): Port[] =>
 /** A pipeline of transformers.js; every call is one native call to the strip, and a writing one looks at it at each token. */
 async function loadPipe(spec: ModelSpec, strip: Strip): Promise<Pipe> {
   await loadAddon()
+  if (strip.stopped) throw stopped()
   const { env, pipeline, RawImage, StoppingCriteria } = await import('@huggingface/transformers').catch((cause: unknown) => {
     throw missing('@huggingface/transformers', cause)
   })
