@@ -1,5 +1,5 @@
 // Models in troupe beside plain transformers.js on the main thread and beside bare onnxruntime in two threads of its own.
-// node --expose-gc bench/models.mjs [embed] [minilm] [loop] [streams] [chat] [soak[=calls]]        (all but soak by default)
+// node --expose-gc bench/models.mjs [embed] [minilm] [loop] [streams] [prefix] [chat] [soak[=calls]]        (all but soak by default)
 import { mkdirSync, cpSync, writeFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -157,6 +157,19 @@ async function streams(host) {
   return met
 }
 
+/** The same instructions before ever new questions, and instructions that are new each time. */
+async function prefixes(host) {
+  await host.warm('embedded:generator')
+  const rules = 'You answer from the sources, and cite them. '.repeat(40)
+  const ask = (system) => async (n) => {
+    for (let i = 0; i < n; i++) await host.generate('embedded:generator', { messages: [{ role: 'system', content: system(i) }, { role: 'user', content: `Where is parcel ${i}?` }], maxTokens: 1 })
+  }
+  let fresh = 0
+  const rates = await alternate({ 'the same instructions': { n: 8, run: ask(() => rules) }, 'new instructions': { n: 8, run: ask(() => `${++fresh}. ${rules}`) } }, { rounds: 5, warm: 1 })
+  console.log('\n### Prompts of some 400 tokens a second, one token written for each\n')
+  return compare(rates, [['the same instructions', 'new instructions', 2]])
+}
+
 async function chatUnderLoad(host) {
   await Promise.all([host.warm('embedded:generator'), host.warm('embedded:encoder')])
   const p95s = async (rounds) => {
@@ -219,6 +232,7 @@ async function main() {
   }
   if (wants('loop')) met.push(await loopDelay(host))
   if (wants('streams')) met.push(await streams(host))
+  if (wants('prefix')) met.push(await prefixes(host))
   if (wants('chat')) met.push(await chatUnderLoad(host))
   const soaking = asked.find((each) => each.startsWith('soak'))
   if (soaking !== undefined) met.push(await soak(host, Number(soaking.split('=')[1] ?? 1_000_000)))

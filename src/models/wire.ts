@@ -73,6 +73,15 @@ export function answerAt(reply: Passed, index: number, count: number): unknown {
   return value === undefined ? vector : { vector, ...(value as object) }
 }
 
+/** Buffers that an answer fills alone: they move to the host instead of being copied. */
+export function buffersOf(reply: Reply): ArrayBuffer[] {
+  if (reply.kind !== 'passed') return []
+  const within = (value: unknown): unknown[] => (typeof value === 'object' && value !== null && !ArrayBuffer.isView(value) ? Object.values(value) : [value])
+  const arrays = [reply.vectors, ...(reply.values ?? []).flatMap(within)]
+  const whole = arrays.filter((each): each is Float32Array<ArrayBuffer> => each instanceof Float32Array && each.buffer instanceof ArrayBuffer && each.byteLength === each.buffer.byteLength)
+  return [...new Set(whole.map(({ buffer }) => buffer))]
+}
+
 export const failed = (thrown: unknown, model: string): Reply => {
   const error = thrown instanceof TroupeError ? thrown : new TroupeError('ModelFailed', `${model} failed: ${describe(thrown)}`, 'see the cause; other work on this model goes on', { model }, thrown)
   return { kind: 'failed', error: error.toData() }

@@ -24,7 +24,7 @@ import { tag } from './kernels/tag.js'
 import { understand } from './kernels/understand.js'
 import { decodeImage } from './pixels.js'
 import { Tokenizer, type ChatTemplate, type TokenizerFiles, type Vocabulary } from './tokenizer.js'
-import { Strip, failed, type ModelSpec, type Parts, type Passed, type Reply, type Task, type WorkerData } from './wire.js'
+import { Strip, buffersOf, failed, type ModelSpec, type Parts, type Passed, type Reply, type Task, type WorkerData } from './wire.js'
 
 type Ort = typeof import('onnxruntime-node')
 type Session = import('onnxruntime-node').InferenceSession
@@ -285,6 +285,6 @@ const openThread = ({ spec, shared }: WorkerData): ModelThread => new ModelThrea
 export default async function serve(task: Task): Promise<unknown> {
   thread ??= openThread(workerData as WorkerData)
   const reply = await thread.serve(task)
-  // Vectors move to the host instead of being copied.
-  return reply.kind === 'passed' && reply.vectors !== undefined ? moving(reply, [reply.vectors.buffer]) : reply
+  const buffers = buffersOf(reply)
+  return buffers.length > 0 ? moving(reply, buffers) : reply
 }

@@ -31,7 +31,8 @@ export interface GeneratePart {
 
 export interface GenerateResult {
   readonly text: string
-  readonly usage: { readonly promptTokens: number; readonly completionTokens: number }
+  /** `cachedTokens`: those of the prompt that were not read again, as an earlier prompt began with them. */
+  readonly usage: { readonly promptTokens: number; readonly completionTokens: number; readonly cachedTokens?: number }
   /** `stop`: the model, or a stop string, ended it. `length`: it was cut by `maxTokens` or by the model's context. */
   readonly finishReason: 'stop' | 'length'
   /** What the text says, when there was a schema. */
@@ -82,6 +83,8 @@ interface Sequence {
   readonly logprobs: TokenLogprob[]
   /** Tokens in the cache. */
   length: number
+  /** Those of them that an earlier prompt left there. */
+  taken: number
   place: Place
   parts: number
   done: boolean
@@ -131,7 +134,7 @@ export class Engine {
     return await new Promise((resolve, reject) => {
       const stream = new TextStream((ids) => this.#model.tokenizer.decode(ids), stops)
       const place = { tensors: this.#layout.empty(1), row: 0, pad: 0 }
-      this.#all.add({ line, rank, request, prompt, stream, constraint, tokensMax, place, chance: chanceOf(request.seed ?? 0), settle: { resolve, reject }, written: [], logprobs: [], length: 0, parts: 0, done: false })
+      this.#all.add({ line, rank, request, prompt, stream, constraint, tokensMax, place, chance: chanceOf(request.seed ?? 0), settle: { resolve, reject }, written: [], logprobs: [], length: 0, taken: 0, parts: 0, done: false })
       this.wake()
       if (!this.#running) void this.#run()
     })
@@ -186,7 +189,7 @@ export class Engine {
     if (known === undefined) return
     const place = { tensors: known.tensors, row: 0, pad: 0 }
     sequence.place = { tensors: this.#layout.extract({ place, length: known.length }), row: 0, pad: 0 }
-    sequence.length = known.length
+    sequence.length = sequence.taken = known.length
   }
 
   /** One token for each sequence whose reader keeps up. */
@@ -282,7 +285,7 @@ export class Engine {
   #finish(sequence: Sequence, reason: GenerateResult['finishReason']): void {
     this.#say(sequence, sequence.stream.end())
     const finishReason = sequence.stream.stopped ? 'stop' : reason
-    const usage = { promptTokens: sequence.prompt.length, completionTokens: sequence.written.length }
+    const usage = { promptTokens: sequence.prompt.length, completionTokens: sequence.written.length, cachedTokens: sequence.taken }
     const { text } = sequence.stream
     if (sequence.constraint !== undefined && finishReason === 'length') return this.#end(sequence, cutOff(text, sequence.tokensMax))
     const value = sequence.constraint === undefined ? {} : { value: JSON.parse(text) as unknown }
