@@ -34,6 +34,8 @@ export interface Resident {
 
 /** Residents looked at in one go, so that neither a sweep nor a full house holds up the event loop. */
 const LOOKS = 1_000
+/** Residents looked at for each one that starts: callers who wake actors faster than the loop turns would else outrun the sweep. */
+const LOOKS_PER_START = 2
 
 export class Keyed {
   readonly #definition: Definition
@@ -63,6 +65,7 @@ export class Keyed {
   wake(address: Address): Cell | undefined {
     const slash = address.indexOf('/')
     if (slash === -1 || this.#stopped) return undefined
+    this.#forgetOverdue(LOOKS_PER_START)
     if (this.#count >= this.#max && !this.#evict()) throw overloaded(`all ${this.#max} residents of ${address.slice(0, slash)} are at work`, 0)
     const input = this.#options.input?.(address.slice(slash + 1))
     const cell = new Cell(address, this.#definition, this.#parts, input === undefined ? {} : { input })
@@ -118,15 +121,19 @@ export class Keyed {
   }
 
   #sweep(): void {
+    this.#forgetOverdue(LOOKS)
+    const oldest = this.#oldest
+    this.#timer = oldest === undefined || this.#stopped ? undefined : this.#sweepAfter(Math.max(1, oldest.usedAt + this.#idleMs - this.#parts.clock.now()))
+  }
+
+  #forgetOverdue(looksMax: number): void {
     const now = this.#parts.clock.now()
-    for (let looks = Math.min(this.#count, LOOKS); looks > 0; looks--) {
+    for (let looks = Math.min(this.#count, looksMax); looks > 0; looks--) {
       const resident = this.#oldest
       if (resident === undefined || resident.usedAt + this.#idleMs > now) break
       if (resident.cell.restful) void resident.cell.stop({ kind: 'forgotten' })
       else this.touch(resident)
     }
-    const oldest = this.#oldest
-    this.#timer = oldest === undefined || this.#stopped ? undefined : this.#sweepAfter(Math.max(1, oldest.usedAt + this.#idleMs - now))
   }
 
   #append(resident: Resident): void {

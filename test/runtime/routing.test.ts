@@ -1,7 +1,7 @@
 // Where a message goes: pools, keyed actors, topics, and the interceptors it passes.
 import * as fc from 'fast-check'
 import { expect, test, describe } from 'vitest'
-import { actor, createTroupe, event, protocol, request, stream, TroupeError, type Interceptor, type Route, type Troupe } from 'troupe'
+import { actor, createTroupe, event, protocol, request, stream, TroupeError, type Clock, type Interceptor, type Route, type Troupe } from 'troupe'
 import { virtualClock, type VirtualClock } from 'troupe/testing'
 import { Topics } from '../../src/runtime/topics.js'
 import { any, gate, rejection, turn } from './stage.js'
@@ -245,6 +245,24 @@ describe('keyed actors', () => {
       expect(residents.size).toBe(0)
     }
     expect([woken, clock.timers]).toEqual([100_000, 0])
+    await troupe.stop()
+  })
+
+  test('callers who wake actors faster than timers fire do not outrun the sweep', async () => {
+    const clock = virtualClock()
+    let now = 0
+    const starved: Clock = { now: () => now, elapsed: () => now, random: () => clock.random(), nextTurn: (run) => clock.nextTurn(run), timer: () => ({ cancel: () => {} }) }
+    const troupe = await createTroupe({ clock: starved, check: 'boundary' })
+    const P = protocol({ touch: event() })
+    const residents = new Set<string>()
+    let most = 0
+    const at = troupe.keyed('k', actor(P, { started: (me) => void residents.add(me.id), stopped: (me) => void residents.delete(me.id), on: { touch: () => {} } }), { passivateAfter: 100 })
+    for (; now < 10_000; now++) {
+      void at(`${now}`).tell({ type: 'touch' })
+      await clock.settle()
+      most = Math.max(most, residents.size)
+    }
+    expect(most).toBeLessThanOrEqual(110)
     await troupe.stop()
   })
 
