@@ -52,6 +52,12 @@ export class DurableHandlers extends Handlers {
     return value
   }
 
+  /** After a crash nobody reads a stream any more; its work is done even so, as it was accepted. */
+  protected override async flow(...[envelope, schema, source]: Parameters<Handlers['flow']>): Promise<void> {
+    if (this.cell.parts.replies.get(envelope.correlation)?.channel !== undefined) return super.flow(envelope, schema, source)
+    for await (const chunk of source as AsyncIterable<unknown>) void chunk
+  }
+
   /** The state, what was sent to durable actors, the reply to one, and the envelope: one batch. */
   async #commit(me: DurableMe, envelope: Envelope, reply: unknown): Promise<void> {
     const { router, clock } = this.cell.parts

@@ -93,13 +93,28 @@ export class DurableRun {
     throw outcome.error
   }
 
-  /** A model call: awaited, its result is recorded; its parts, if they are read instead, are not. */
+  /** A model call: its result is recorded, read part by part or not. One that has its result gives no parts again. */
   infer(name: string, input: unknown, begin: () => Inference): Inference {
-    const whole = (): Promise<unknown> => this.effect(`infer ${name}`, input, async () => await begin())
+    let begun: Inference | undefined
+    let result: Promise<unknown> | undefined
+    let started: () => void = () => {}
+    const whole = (): Promise<unknown> =>
+      (result ??= this.effect(`infer ${name}`, input, async () => {
+        begun = begin()
+        started()
+        return await begun
+      }))
     return {
       // oxlint-disable-next-line unicorn/no-thenable -- a call is awaited or iterated, as its caller likes
       then: (fulfilled, rejected) => whole().then(fulfilled, rejected),
-      [Symbol.asyncIterator]: () => begin()[Symbol.asyncIterator](),
+      async *[Symbol.asyncIterator]() {
+        const toRead = new Promise<void>((resolve) => (started = resolve))
+        await Promise.race([toRead, whole()])
+        // Whoever leaves early hears no more of it.
+        whole().catch(() => undefined)
+        if (begun !== undefined) yield* begun
+        await whole()
+      },
     }
   }
 

@@ -18,6 +18,7 @@ import type { Message, Protocol, Specs } from './protocol.js'
 import type { ActorEnding, AskOptions, Ref } from './ref.js'
 import { cancelled, type Asker, type OpenAsk } from './replies.js'
 import type { SpawnOptions } from './troupe.js'
+import { within } from './within.js'
 
 interface Awaited {
   readonly type: string
@@ -159,8 +160,13 @@ export class HandlerMe implements Sender, Asker {
     return runInference(this.afterSegment(() => parts.kernels(definition)), task, model, input, { ...options, signal, ...(deadline < Infinity && { deadline }) })
   }
 
-  step<T>(name: string, run: (work: { readonly signal: AbortSignal; readonly idempotencyKey: string }) => T | Promise<T>): Promise<T> {
-    return this.effect('step', name, undefined, async (at) => run({ signal: this.signal, idempotencyKey: `${this.#cell.address}#${this.envelope}/${at}/${name}` }))
+  step<T>(name: string, run: (work: { readonly signal: AbortSignal; readonly idempotencyKey: string }) => T | Promise<T>, { timeout }: { readonly timeout?: Duration } = {}): Promise<T> {
+    return this.effect('step', name, undefined, async (at) => {
+      const idempotencyKey = `${this.#cell.address}#${this.envelope}/${at}/${name}`
+      if (timeout === undefined) return run({ signal: this.signal, idempotencyKey })
+      const late = (): TroupeError => new TroupeError('DeadlineExceeded', `step ${name} of ${this.address} took longer than ${timeout}`, 'give it a longer timeout, or less to do')
+      return within(milliseconds(timeout), { clock: this.#cell.parts.clock, outer: this.signal, late }, async (signal) => run({ signal, idempotencyKey }))
+    })
   }
 
   sleep(duration: Duration): Promise<void> {

@@ -8,7 +8,7 @@
  *         effects.ts, inference.ts, supervision.ts, ask-cycle.ts
  * Commit  outbox.ts, endings.ts, isolate.ts; for durable actors durable-handlers.ts, durable-me.ts, durable-run.ts, durable-charted.ts, kept-snapshot.ts, replay.ts, ledger.ts, journal.ts,
  *         fingerprint.ts, store/store.ts, store/memory.ts, store/lmdb.ts, store/lock.ts, store/mark.ts
- * Answer  replies.ts, streams.ts, resumable.ts, observable.ts, heed.ts
+ * Answer  replies.ts, streams.ts, resumable.ts, observable.ts, heed.ts, within.ts
  * Ground  troupe.ts, parts.ts, limits.ts, inspection.ts, signals.ts, watches.ts
  */
 export { protocol, event, request, stream } from './protocol.js'

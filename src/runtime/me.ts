@@ -28,8 +28,8 @@ export interface Me<S extends Specs = Specs, State = unknown> {
   ask<T extends Specs, K extends RequestKey<T>>(to: Ref<T>, message: MessageOf<T, K>, options?: AskOptions): Promise<ReplyOf<T, K>>
   stream<T extends Specs, K extends StreamKey<T>>(to: Ref<T>, message: MessageOf<T, K>, options?: AskOptions): AsyncIterableIterator<ChunkOf<T, K>>
   infer<Result = unknown, Part = unknown>(task: string, model: string, input: unknown, options?: InferOptions): PromiseLike<Result> & AsyncIterable<Part>
-  /** Runs a named piece of work; `idempotencyKey` is the same for each try of it. */
-  step<T>(name: string, run: (work: { readonly signal: AbortSignal; readonly idempotencyKey: string }) => T | Promise<T>): Promise<T>
+  /** Runs a named piece of work; `idempotencyKey` is the same for each try of it. `DeadlineExceeded` after `timeout`, when its signal fires too. */
+  step<T>(name: string, run: (work: { readonly signal: AbortSignal; readonly idempotencyKey: string }) => T | Promise<T>, options?: { readonly timeout?: Duration }): Promise<T>
   sleep(duration: Duration): Promise<void>
   /** Waits for one event of this actor's own protocol; other mail waits meanwhile. `DeadlineExceeded` after `timeout`. */
   waitFor<K extends EventKey<S>>(type: K, options?: { readonly timeout?: Duration }): Promise<MessageOf<S, K>>
