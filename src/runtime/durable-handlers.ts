@@ -11,6 +11,7 @@ import { Handlers, type Handler } from './handlers.js'
 import { replyEntry, type Ledger } from './ledger.js'
 import { STORE_RETRY_MS } from './limits.js'
 import type { Message, Spec } from './protocol.js'
+import { interrupted } from './replies.js'
 import { isStoreFailure } from './store/store.js'
 
 export class DurableHandlers extends Handlers {
@@ -52,12 +53,6 @@ export class DurableHandlers extends Handlers {
     return value
   }
 
-  /** After a crash nobody reads a stream any more; its work is done even so, as it was accepted. */
-  protected override async flow(...[envelope, schema, source]: Parameters<Handlers['flow']>): Promise<void> {
-    if (this.cell.parts.replies.get(envelope.correlation)?.channel !== undefined) return super.flow(envelope, schema, source)
-    for await (const chunk of source as AsyncIterable<unknown>) void chunk
-  }
-
   /** The state, what was sent to durable actors, the reply to one, and the envelope: one batch. */
   async #commit(me: DurableMe, envelope: Envelope, reply: unknown): Promise<void> {
     const { router, clock } = this.cell.parts
@@ -71,9 +66,18 @@ export class DurableHandlers extends Handlers {
     if (answer.length > 0) router.awake(envelope.from)?.ledger?.replied(envelope.sequence, envelope.correlation, outcome, now)
   }
 
+  /** A stream that was cut off by a crash has no reader any more; what was accepted is done all the same. */
+  protected override async flow(envelope: Envelope, schema: Parameters<Handlers['flow']>[1], source: unknown): Promise<void> {
+    const { replies, dispatcher } = this.cell.parts
+    if (replies.get(envelope.correlation)?.channel !== undefined) return super.flow(envelope, schema, source)
+    for await (const _ of source as AsyncIterable<unknown>) await dispatcher.breathe()
+  }
+
   protected override failed(me: HandlerMe, envelope: Envelope, error: unknown): void {
     // What the handler changed in memory never was.
     this.state = this.#ledger.isNew ? super.initial() : this.#ledger.state
+    this.#breakOff(envelope, error)
+    this.#ledger.again(envelope.entry, error)
     if (!isStoreFailure(error)) return super.failed(me, envelope, error)
     // Nobody's fault but the disk's: the envelope keeps its place until there is room.
     me.abandon('actor-failed')
@@ -81,5 +85,11 @@ export class DurableHandlers extends Handlers {
     for (const each of taken) each.ending = 'waiting'
     this.cell.recover(taken)
     this.cell.pauseFor(STORE_RETRY_MS, envelope)
+  }
+
+  /** The next try begins anew: a reader who has seen a part of this one is told so, and not given it twice. */
+  #breakOff(envelope: Envelope, error: unknown): void {
+    const { replies } = this.cell.parts
+    if (replies.get(envelope.correlation)?.channel?.begun === true) replies.fail(envelope.correlation, interrupted(envelope, 'its handler failed and begins anew', error))
   }
 }

@@ -2,7 +2,7 @@
 import type { Cell } from './cell.js'
 import { DurableRun } from './durable-run.js'
 import type { Inference, InferOptions } from './effects.js'
-import type { Envelope } from './envelope.js'
+import { ofLife, type CancelReason, type Envelope } from './envelope.js'
 import { HandlerMe, type HandlerHost } from './handler-me.js'
 import type { Ledger } from './ledger.js'
 import type { Outbox } from './outbox.js'
@@ -58,6 +58,11 @@ export class DurableMe extends HandlerMe {
   protected override async sleepNow(ms: number, at: number): Promise<void> {
     const due = await this.run.dueAt(at, ms)
     await super.sleepNow(Math.max(0, due - this.#durableCell.parts.clock.now()), at)
+  }
+
+  override cancel(reason: CancelReason): void {
+    if (ofLife(reason)) this.run.leave()
+    super.cancel(reason)
   }
 
   protected override tookAside(envelope: Envelope): void {

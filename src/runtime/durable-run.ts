@@ -18,6 +18,10 @@ import { isStoreFailure } from './store/store.js'
 /** The place of the whole of an effect among its parts. */
 const WHOLE = -1
 
+const hash = (input: unknown): string => fingerprint(pack(input)).toString(36)
+
+const noop = (): void => {}
+
 const settled = (work: () => Promise<unknown>): Promise<Outcome> =>
   work().then(
     (value): Outcome => ({ ok: true, value }),
@@ -39,6 +43,7 @@ export class DurableRun {
   #draws = 0
   /** Why this run comes to nothing: the store took something of it and not the rest. It runs again once there is room. */
   #broken: TroupeError | undefined
+  #left = false
   /** Mail that this handler took past the mailbox, by the effect that took it. */
   readonly #tookAt: Map<number, Taken>
 
@@ -75,7 +80,7 @@ export class DurableRun {
   /** Runs an effect, or gives back what came of it before. */
   effect<T>(name: string, input: unknown, run: (at: number) => PromiseLike<T>): Promise<T> {
     if (this.#broken !== undefined) return Promise.reject(this.#broken)
-    return this.#replay.run(name, fingerprint(pack(input)).toString(36), run) as Promise<T>
+    return this.#replay.run(name, hash(input), run) as Promise<T>
   }
 
   /** The ask that a former life sent at this place, whose reply is still to come. */
@@ -93,27 +98,27 @@ export class DurableRun {
     throw outcome.error
   }
 
-  /** A model call: its result is recorded, read part by part or not. One that has its result gives no parts again. */
+  /** A model call: one record, whether it is awaited, read part by part, or read and then awaited. One that was awaited gives no parts after that. */
   infer(name: string, input: unknown, begin: () => Inference): Inference {
-    let begun: Inference | undefined
     let result: Promise<unknown> | undefined
-    let started: () => void = () => {}
-    const whole = (): Promise<unknown> =>
-      (result ??= this.effect(`infer ${name}`, input, async () => {
-        begun = begin()
-        started()
-        return await begun
-      }))
+    const read = (): AsyncGenerator<unknown, unknown> => this.#replay.parts(`infer ${name}`, hash(input), begin)
     return {
       // oxlint-disable-next-line unicorn/no-thenable -- a call is awaited or iterated, as its caller likes
-      then: (fulfilled, rejected) => whole().then(fulfilled, rejected),
+      then: (fulfilled, rejected) => (result ??= this.effect(`infer ${name}`, input, async () => await begin())).then(fulfilled, rejected),
       async *[Symbol.asyncIterator]() {
-        const toRead = new Promise<void>((resolve) => (started = resolve))
-        await Promise.race([toRead, whole()])
-        // Whoever leaves early hears no more of it.
-        whole().catch(() => undefined)
-        if (begun !== undefined) yield* begun
-        await whole()
+        if (result !== undefined) return void (await result)
+        let told: (whole: unknown) => void = noop
+        result = new Promise((resolve) => (told = resolve))
+        result.catch(noop)
+        try {
+          told(yield* read())
+        } catch (error) {
+          told(Promise.reject(error as Error))
+          throw error
+        } finally {
+          // Whoever leaves early hears no more of it.
+          told(undefined)
+        }
       },
     }
   }
@@ -155,7 +160,7 @@ export class DurableRun {
 
   /** Keeps an ask to a durable actor along with the fact that it was sent. */
   async keepAsk(at: number, name: string, message: unknown, ask: Envelope): Promise<void> {
-    const input = fingerprint(pack(message)).toString(36)
+    const input = hash(message)
     this.#asked.set(at, ask.id)
     const numbers = await this.#ledger.keep(this.#envelope.entry, { t: 'asked', at, name, input, ask: ask.id }, [mailEntry(ask)])
     this.#arrived([ask], numbers)
@@ -165,7 +170,13 @@ export class DurableRun {
     for (const [i, envelope] of envelopes.entries()) this.#cell.parts.router.cell(envelope.to)?.ledger?.arrived(envelope, numbers[i] as number, this.#cell.parts.clock.now())
   }
 
+  /** Its actor's life ends: what fails from now on fails for that, and is no result. */
+  leave(): void {
+    this.#left = true
+  }
+
   async #record(result: Recorded): Promise<KeptReply> {
+    if (this.#left && !result.outcome.ok) throw result.outcome.error
     // A full disk is no result: kept as one, it would fail the handler each time that it runs again.
     if (!result.outcome.ok && isStoreFailure(result.outcome.error)) throw (this.#broken = result.outcome.error)
     try {

@@ -1,7 +1,7 @@
 /** Where envelopes end: each in exactly one named way, recorded, kept where nobody will process it, and told to its asker. */
 import { TroupeError, describe } from '../ground/errors.js'
 import type { DeadLetters } from './dead-letters.js'
-import type { CancelReason, DeadReason, Ending, Envelope } from './envelope.js'
+import { ofLife, type CancelReason, type DeadReason, type Ending, type Envelope } from './envelope.js'
 import type { Inspection } from './inspection.js'
 import { cancelled, late, type Replies } from './replies.js'
 
@@ -66,7 +66,7 @@ export class Endings {
 }
 
 /** What ends with the process or its actor's life is still to be done: a durable actor's next life does it. */
-const staysInLog = ({ entry }: Envelope, reason: DeadReason | CancelReason): boolean => entry !== 0 && (reason === 'stopped' || reason === 'shutting-down' || reason === 'actor-stopped' || reason === 'actor-failed')
+const staysInLog = ({ entry }: Envelope, reason: DeadReason | CancelReason): boolean => entry !== 0 && (reason === 'stopped' || ofLife(reason))
 
 function outcome(envelope: Envelope, reason: DeadReason, error: unknown): TroupeError {
   const { type, to, id } = envelope

@@ -18,6 +18,8 @@ export interface ReturnAddress<Reply = unknown> {
 
 /** Why work was called off. The caller's wish, a reader that left and a process that ends are three different facts. */
 export type CancelReason = 'caller' | 'reader-left' | 'deadline' | 'shutting-down' | 'actor-stopped' | 'actor-failed' | 'answered-elsewhere'
+/** Whether it is the end of a life, and no wish: what a durable actor was doing is still to be done. */
+export const ofLife = (reason: string): boolean => reason === 'shutting-down' || reason === 'actor-stopped' || reason === 'actor-failed'
 
 /** How an envelope stands or ended: every envelope ends in exactly one of these ways. */
 export type Ending = 'waiting' | 'handled' | 'refused' | 'expired' | 'cancelled' | 'dead-lettered' | 'deferred'

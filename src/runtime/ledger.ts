@@ -149,6 +149,20 @@ export class Ledger {
     return numbers
   }
 
+  /** The handler failed with the failure of its latest effect: the next try is to do that again, and not to be told of it. */
+  again(of: number, error: unknown): void {
+    const open = this.#open.get(of)
+    const last = open?.records.at(-1)
+    if (open === undefined || last === undefined || last.outcome.ok || last.outcome.error !== error) return
+    open.records = open.records.slice(0, -1)
+    open.due.delete(last.at)
+    for (const [ask, { at }] of open.asked) {
+      if (at !== last.at) continue
+      open.asked.delete(ask)
+      open.replies.delete(ask)
+    }
+  }
+
   /** A reply is in the log already, so its asker need not keep it again. */
   replied(of: number, ask: number, outcome: Outcome, now: number): void {
     if (this.#open.has(of)) this.#note(of, { t: 'reply', ask, outcome, now })

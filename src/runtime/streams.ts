@@ -20,6 +20,8 @@ export class Channel implements AsyncIterableIterator<unknown> {
   /** Stands while a producer waits, and lazily a while longer: one for each wait would cost more than the chunk. */
   #watch: Timer | undefined
   #waitsSince = 0
+  /** Whether anything was written to it. */
+  begun = false
   /** The ask that opened it; 0 when it could not be opened. */
   id = 0
   readonly #onLeave: () => void
@@ -51,6 +53,7 @@ export class Channel implements AsyncIterableIterator<unknown> {
   write(chunk: unknown): Promise<void> | undefined {
     if (this.#end !== undefined) return undefined
     const own = isolate(chunk)
+    this.begun = true
     const reader = this.#readers.shift()
     if (reader !== undefined) {
       this.#onWait(this.#readers.length > 0)
