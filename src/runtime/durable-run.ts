@@ -113,7 +113,7 @@ export class DurableRun {
         try {
           told(yield* read())
         } catch (error) {
-          told(Promise.reject(error as Error))
+          told(Promise.reject(error))
           throw error
         } finally {
           // Whoever leaves early hears no more of it.
