@@ -113,7 +113,7 @@ describe('an agent as a LanguageModel', () => {
     expect(stage.produced()).toBeLessThan(200)
   })
 
-  test('fails with the actor's error', async () => {
+  test('fails with the error of its actor', async () => {
     const { model } = await weatherAgent()
     await expect(generateText({ model, prompt: 'break', maxRetries: 0 })).rejects.toMatchObject({ code: 'ActorFailed' })
     const errors: unknown[] = []
