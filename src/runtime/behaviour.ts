@@ -28,8 +28,8 @@ export interface Behaviour {
   awaits(): Iterable<Asked>
   /** Calls off what handles the envelope; false when nothing does, since nobody has begun with it. */
   cancel(envelope: Envelope, reason: CancelReason): boolean | void
-  /** The ask is settled: it is no longer owed an answer. */
-  forget(ask: number): void
+  /** The ask is settled: it is no longer owed an answer. With the reason, when its asker called it off. */
+  forget(ask: number, calledOff: CancelReason | undefined): void
   /** Calls off all that runs, and resolves when it has settled. */
   quit(reason: CancelReason): Promise<void> | undefined
   /** Lets go of timers, effects and whatever still runs; `why` ends their envelopes. */

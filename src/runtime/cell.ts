@@ -173,8 +173,8 @@ export class Cell implements Runnable {
     if (!begun) this.mailbox.unwanted(isOpen)
   }
 
-  forget(ask: number): void {
-    this.behaviour.forget(ask)
+  forget(ask: number, calledOff: CancelReason | undefined): void {
+    this.behaviour.forget(ask, calledOff)
   }
 
   /** A message as its receiver sees it: unpacked, past the interceptors. Throws what refuses it. */

@@ -21,7 +21,7 @@ import { ChartTimers } from './chart-timers.js'
 import type { Logic } from './definition.js'
 import type { DurableRun } from './durable-run.js'
 import type { Outcome } from './effect-run.js'
-import { returnAddress, type Cause, type Envelope } from './envelope.js'
+import { returnAddress, type CancelReason, type Cause, type Envelope } from './envelope.js'
 import { WITHIN_MAX } from './limits.js'
 import type { Message } from './protocol.js'
 import type { ActorEnding } from './ref.js'
@@ -31,6 +31,9 @@ import { Chart, Self, type AnyActorRef, type AnyEventObject, type AnyMachineSnap
 /** Most steps only change the snapshot. */
 const isQuiet = ({ effects, started, stopped, snapshot }: Step): boolean => effects.length + started.length + stopped.length === 0 && snapshot.status === 'active'
 const noop = (): void => {}
+
+/** For a chart that names it: an asker that it still owes an answer waits no more. */
+const ASKER_LEFT = 'xstate.asker.left'
 
 interface ChildEnd {
   readonly ref: AnyActorRef
@@ -358,8 +361,14 @@ export class Charted implements Behaviour, ChartPort, Planning {
     // A chart that took a message has handled it; what it invoked is the chart's to stop.
   }
 
-  forget(ask: number): void {
-    if (this.owed?.delete(ask) === true) this.#children?.settled(ask)
+  forget(ask: number, calledOff: CancelReason | undefined): void {
+    const envelope = this.owed?.get(ask)
+    if (envelope === undefined) return
+    this.owed?.delete(ask)
+    this.#children?.settled(ask)
+    // A chart that hands nothing to an effect would never learn of it. A durable asker that failed or stopped comes back.
+    const left = calledOff !== undefined && calledOff !== 'shutting-down' && (envelope.sequence === 0 || !calledOff.startsWith('actor-'))
+    if (left && this.#logic.machine.events.includes(ASKER_LEFT)) this.internal({ type: ASKER_LEFT, from: returnAddress(envelope), reason: calledOff })
   }
 
   quit(): undefined {

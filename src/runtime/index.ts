@@ -16,7 +16,7 @@ export type { Protocol, Specs, Schema, Message, EventKey, RequestKey, StreamKey,
 export { actor } from './definition.js'
 export type { Definition, Invocable, Handlers, HandlerLogic, Identity, MachineOptions, Options } from './definition.js'
 export type { Me } from './me.js'
-export { reply, refuse, tell, publish, ask, infer, stepOnce, streamOnce } from './machine-effects.js'
+export { now, reply, refuse, tell, publish, ask, infer, stepOnce, streamOnce } from './machine-effects.js'
 export type { Whom, Work } from './machine-effects.js'
 export type { Address } from './address.js'
 export { Ref } from './ref.js'

@@ -5,7 +5,7 @@ import type { Address } from './address.js'
 import type { ReturnAddress } from './envelope.js'
 import type { InferOptions } from './effects.js'
 import type { BodyOf, ChunkOf, EventKey, Message, MessageOf, Protocol, ReplyOf, RequestKey, Specs, StreamKey } from './protocol.js'
-import { note, placeholder, type ActorLogic, type AnyEventObject, type EventObject, type Snapshot } from './xstate.js'
+import { note, placeholder, stepping, type ActorLogic, type AnyEventObject, type EventObject, type Snapshot } from './xstate.js'
 
 /** Whom to reach: a ref, or a protocol and an address, which a chart can name before anybody is there. */
 export interface Whom<S extends Specs = Specs> {
@@ -47,6 +47,13 @@ const give = <C, E, P, V>(given: Given<C, E, P, V>, args: Args<C, E>, params: P)
 
 function act(effect: MachineEffect, name: string): void {
   if (!note(effect)) throw new TroupeError('InvalidDefinition', `${name}() acts only inside a troupe`, 'spawn the machine with troupe.spawn(name, actor(protocol, machine))')
+}
+
+/** The troupe's time, for a chart's actions and guards: virtual in a test. */
+export function now(): number {
+  const cell = stepping()
+  if (cell === undefined) throw new TroupeError('InvalidDefinition', 'now() tells the time only inside a troupe', 'spawn the machine with troupe.spawn(name, actor(protocol, machine))')
+  return cell.parts.clock.now()
 }
 
 function addressIn(event: unknown, action: string): ReturnAddress {

@@ -18,8 +18,8 @@ import type { Channel } from './streams.js'
 /** Where an ask went: the cell that is to answer. */
 export interface Asked {
   cancel(envelope: Envelope, reason: CancelReason): void
-  /** The ask is settled, whoever settled it: a promise to answer it later is void. */
-  forget(ask: number): void
+  /** The ask is settled, whoever settled it: a promise to answer it later is void. With the reason, when it was called off. */
+  forget(ask: number, calledOff: CancelReason | undefined): void
 }
 /** The handler or chart that asked, when it was one. */
 export interface Asker {
@@ -95,8 +95,8 @@ export class Replies {
   }
 
   /** The ask failed; false when nobody waits for it any more. */
-  fail(id: number, error: TroupeError): boolean {
-    const ask = this.#take(id)
+  fail(id: number, error: TroupeError, calledOff?: CancelReason): boolean {
+    const ask = this.#take(id, calledOff)
     if (ask === undefined) return false
     if (ask.channel !== undefined) ask.channel.fail(error)
     else ask.reject(error)
@@ -108,7 +108,7 @@ export class Replies {
     const ask = this.#open.get(id)
     if (ask === undefined) return
     const { envelope } = ask
-    this.fail(id, reason === 'deadline' ? late(envelope) : cancelled(envelope.type, envelope.to, reason))
+    this.fail(id, reason === 'deadline' ? late(envelope) : cancelled(envelope.type, envelope.to, reason), reason)
     ask.asked.cancel(envelope, reason)
   }
 
@@ -117,13 +117,13 @@ export class Replies {
     for (const id of Array.from(this.#open.keys())) this.cancel(id, reason)
   }
 
-  #take(id: number): OpenAsk | undefined {
+  #take(id: number, calledOff?: CancelReason): OpenAsk | undefined {
     const ask = this.#open.get(id)
     if (ask === undefined) return undefined
     this.#open.delete(id)
     ask.release?.()
     ask.asker?.closed(ask)
-    ask.asked.forget(id)
+    ask.asked.forget(id, calledOff)
     if (this.#open.size === 0) this.#rest()
     return ask
   }
@@ -175,6 +175,8 @@ const SAYS: Readonly<Record<CancelReason, string>> = {
   'actor-failed': 'the actor that wanted it failed',
   'answered-elsewhere': 'another member of the pool answered first',
 }
+/** Whether something ended only because the process does: to whoever comes back, that is no outcome. */
+export const isShutdown = (error: unknown): error is TroupeError => error instanceof TroupeError && error.code === 'Cancelled' && error.details['reason'] === 'shutting-down'
 export const cancelled = (type: string, to: string, reason: CancelReason): TroupeError => new TroupeError('Cancelled', `${type} to ${to} was cancelled: ${SAYS[reason]}`, 'details.reason tells a wish from a shutdown', { reason })
 
 /** The producer of a stream is gone before its end: the reader is told, with what was sent still to read. */

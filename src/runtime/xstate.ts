@@ -110,6 +110,9 @@ const NONE: never[] = []
 /** The step under way. */
 let current: Run | undefined
 
+/** The cell whose step is under way. */
+export const stepping = (): Cell | undefined => current?.self.port.cell
+
 /** Notes an effect of the step under way; false outside a troupe. */
 export function note(effect: MachineEffect): boolean {
   if (current === undefined) return false
