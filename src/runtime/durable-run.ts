@@ -13,6 +13,7 @@ import type { NewEntry } from './journal.js'
 import { mailEntry, type Former, type KeptReply, type Ledger } from './ledger.js'
 import type { Sender } from './post.js'
 import { Replay, type Outcome, type Recorded } from './replay.js'
+import { isShutdown } from './replies.js'
 import { isStoreFailure } from './store/store.js'
 
 /** The place of the whole of an effect among its parts. */
@@ -92,7 +93,8 @@ export class DurableRun {
   async once(name: string, work: () => Promise<unknown>): Promise<unknown> {
     const had = this.#former.records.find(({ at }) => at === WHOLE)
     const outcome = had?.outcome ?? (await settled(work))
-    if (!outcome.ok && isStoreFailure(outcome.error)) throw outcome.error
+    // What a full disk or the end of the process cut off has no outcome yet.
+    if (!outcome.ok && (isStoreFailure(outcome.error) || isShutdown(outcome.error))) throw outcome.error
     if (had === undefined) await this.#ledger.keep(this.#envelope.entry, { t: 'result', at: WHOLE, name, input: '', outcome, now: this.#cell.parts.clock.now() })
     if (outcome.ok) return outcome.value
     throw outcome.error
@@ -176,7 +178,8 @@ export class DurableRun {
   }
 
   async #record(result: Recorded): Promise<KeptReply> {
-    if (this.#left && !result.outcome.ok) throw result.outcome.error
+    // An effect of a chart learns that its ask was cut off before anybody tells it that its life ends.
+    if (!result.outcome.ok && (this.#left || isShutdown(result.outcome.error))) throw result.outcome.error
     // A full disk is no result: kept as one, it would fail the handler each time that it runs again.
     if (!result.outcome.ok && isStoreFailure(result.outcome.error)) throw (this.#broken = result.outcome.error)
     try {

@@ -10,7 +10,7 @@ import type { InvokedEffect, Work } from './machine-effects.js'
 import { asTroupeError, type Sender } from './post.js'
 import { check, type Message } from './protocol.js'
 import type { AskOptions, Ref } from './ref.js'
-import { cancelled, interrupted, type OpenAsk } from './replies.js'
+import { cancelled, interrupted, isShutdown, type OpenAsk } from './replies.js'
 import { isStoreFailure } from './store/store.js'
 import { flow } from './streams.js'
 
@@ -54,6 +54,8 @@ export class EffectRun {
     outcome.then(
       (value) => this.#told({ ok: true, value }),
       (error: unknown) => {
+        // The next process goes on with it.
+        if (this.#durable !== undefined && isShutdown(error)) return
         if (this.#durable === undefined || !isStoreFailure(error)) return this.#told({ ok: false, error })
         // Nobody's fault but the disk's: it goes on with what it has on record once there is room.
         this.#cell.parts.clock.timer(STORE_RETRY_MS, () => {
