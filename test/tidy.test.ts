@@ -32,7 +32,7 @@ const DOORS: Readonly<Record<string, string | readonly string[]>> = {
   '@lancedb/lancedb': 'src/actors/retriever/lance-index.ts',
   'apache-arrow': 'src/actors/retriever/lance-index.ts',
   htmlparser2: 'src/actors/retriever/html.ts',
-  croner: 'src/runtime/schedules.ts',
+  croner: 'src/runtime/due.ts',
   fastify: 'src/actors/gateway/server.ts',
   '@fastify/websocket': 'src/actors/gateway/server.ts',
   jose: 'src/actors/gateway/keys.ts',

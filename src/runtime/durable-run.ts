@@ -110,12 +110,16 @@ export class DurableRun {
       async *[Symbol.asyncIterator]() {
         if (result !== undefined) return void (await result)
         let told: (whole: unknown) => void = noop
-        result = new Promise((resolve) => (told = resolve))
+        let failed: (error: unknown) => void = noop
+        result = new Promise((resolve, reject) => {
+          told = resolve
+          failed = reject
+        })
         result.catch(noop)
         try {
           told(yield* read())
         } catch (error) {
-          told(Promise.reject(error))
+          failed(error)
           throw error
         } finally {
           // Whoever leaves early hears no more of it.

@@ -2,7 +2,7 @@
  * The map of the runtime, in the order in which a message meets things.
  *
  * Say     protocol.ts, definition.ts, address.ts, ref.ts, envelope.ts, codec.ts, messagepack.ts, interceptors.ts, post.ts
- * Carry   router.ts, keyed.ts, pool.ts, topics.ts, dead-letters.ts
+ * Carry   router.ts, keyed.ts, pool.ts, topics.ts, schedules.ts, due.ts, dead-letters.ts
  * Hold    mailbox.ts, dispatcher.ts
  * Act     cell.ts, behaviour.ts, handlers.ts, handler-me.ts, me.ts, charted.ts, chart-children.ts, chart-plan.ts, chart-timers.ts, xstate.ts, event-descriptor.ts, machine-effects.ts, effect-run.ts,
  *         effects.ts, inference.ts, supervision.ts, ask-cycle.ts
@@ -36,5 +36,7 @@ export { TroupeError } from '../ground/errors.js'
 export type { ErrorCode, ErrorData, ErrorDetails } from '../ground/errors.js'
 export type { Clock, Timer } from '../ground/clock.js'
 export type { Duration } from '../ground/duration.js'
+export type { Late, Schedule, ScheduleOptions } from './schedules.js'
+export type { Rhythm } from './due.js'
 export { memory } from './store/memory.js'
 export type { Store, OpenStore, Change, Entry, Key } from './store/store.js'

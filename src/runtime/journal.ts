@@ -7,6 +7,7 @@
  *   ['meta']            the epoch: how often the store was opened, from which envelope ids start
  *   ['actor', address]  an actor's last committed step
  *   ['alarm', address]  when an actor that sleeps wants to be woken
+ *   ['schedule', name]  a schedule, and up to which moment it is dealt with
  *   ['log', n]          an entry: mail, or a result of an effect, for one actor
  *
  * Invariants:
@@ -21,7 +22,7 @@ import { TroupeError } from '../ground/errors.js'
 import type { Address } from './address.js'
 import { pack, unpack } from './codec.js'
 import { LOG_SEGMENT } from './limits.js'
-import type { Change, Store } from './store/store.js'
+import type { Change, Entry, Key, Store } from './store/store.js'
 
 const VERSION = 1
 
@@ -162,6 +163,18 @@ export class Journal {
     // Nobody waits for this: what stays for now is dealt with, and goes the next time.
     if (empty.length > 0) this.#store.commit([this.#meta(), ...empty]).catch(() => {})
     return numbers
+  }
+
+  /** Keeps something of the troupe's own, and mail with it, all or nothing. */
+  async keepBeside(change: Change, entries: readonly NewEntry[] = []): Promise<readonly number[]> {
+    const { changes, numbers } = this.#number(entries)
+    await this.#write([change, ...changes], numbers, entries)
+    return numbers
+  }
+
+  /** What is kept beside the actors and the log. */
+  range(from: Key, to: Key): Iterable<Entry> {
+    return this.#store.range(from, to)
   }
 
   async close(): Promise<void> {

@@ -98,3 +98,9 @@ export const DRAIN_MS = 5_000
 
 /** Characters of an address. */
 export const ADDRESS_LENGTH_MAX = 512
+
+/** Schedules in one troupe; the next is told `Overloaded`. */
+export const SCHEDULES_MAX = 10_000
+
+/** Missed moments that a schedule may ask to fire each for. */
+export const LATE_MAX = 1_000

@@ -26,6 +26,7 @@ import { Ref, type ActorEnding, type RefPort, type ResumableStream } from './ref
 import { Resumables } from './resumable.js'
 import { Replies } from './replies.js'
 import { Router } from './router.js'
+import { Schedules, type AnySchedule, type Schedule, type ScheduleOptions } from './schedules.js'
 import { isStoreFailure, type OpenStore } from './store/store.js'
 import { stopOnSignals } from './signals.js'
 import type { SupervisionPolicy } from './supervision.js'
@@ -77,6 +78,7 @@ export class Troupe {
   readonly #resumed: Resumed[] = []
   readonly #resumables: Resumables
   readonly #alarms = new Set<Timer>()
+  readonly #schedules: Schedules
   #ownHost: Promise<OwnedHost> | undefined
   #stopped: Promise<void> | undefined
   #unhookSignals: (() => void) | undefined
@@ -106,6 +108,7 @@ export class Troupe {
     replies.onRest = () => parts.dispatcher.poke()
     const post = new Post(parts)
     this.#parts = { ...parts, post }
+    this.#schedules = new Schedules(this.#parts)
     this.#host = options.host
     this.#resumables = new Resumables(clock)
     this.#port = {
@@ -122,6 +125,7 @@ export class Troupe {
   spawn<S extends Specs>(address: Address, definition: Definition<S>, options: SpawnOptions = {}): Ref<S> {
     this.#assertOpen()
     this.#start(checkAddress(address), definition, options)
+    this.#schedules.registered(address)
     return this.ref(definition.protocol, address)
   }
 
@@ -133,6 +137,7 @@ export class Troupe {
     this.#parts.router.addKeyed(kind, keyed)
     this.#keyed.push(keyed)
     this.#resume(kind)
+    this.#schedules.registered(kind)
     return (key) => this.ref(definition.protocol, checkAddress(`${kind}/${key}`))
   }
 
@@ -143,6 +148,7 @@ export class Troupe {
     this.#parts.router.claim(checkAddress(address))
     const members = Array.from({ length: options.size }, (_, i) => this.#start(`${address}>${i + 1}`, definition as unknown as Definition, options))
     this.#parts.router.addPool(address, new Pool(definition, members, options.route ?? 'round-robin'))
+    this.#schedules.registered(address)
     return this.ref(definition.protocol, address)
   }
 
@@ -193,6 +199,20 @@ export class Troupe {
     return this.#resumables.resume(id, after) as ResumableStream<Chunk>
   }
 
+  /**
+   * Sends an event by the clock. In a troupe with a store a schedule is kept, and goes on after a restart once its
+   * receiver's address or kind is taken; setting it again with the same words goes on with it, with others begins anew.
+   */
+  schedule<S extends Specs>(name: string, options: ScheduleOptions<S>): Promise<Schedule> {
+    this.#assertOpen()
+    return this.#schedules.set(name, options)
+  }
+
+  /** The schedules whose receivers are there. */
+  get schedules(): readonly Schedule[] {
+    return this.#schedules.list
+  }
+
   /** What happened to an envelope, the chain that led to it and what it caused; `undefined` when the record no longer has it. */
   why(id: number): Why | undefined {
     return this.#parts.inspection.why(id)
@@ -223,6 +243,7 @@ export class Troupe {
     replies.cancelAll('shutting-down')
     for (const keyed of this.#keyed) keyed.stop()
     for (const alarm of this.#alarms) alarm.cancel()
+    this.#schedules.stop()
     const roots = [...this.#parts.router.cells].filter(({ options }) => options.parent === undefined)
     // The last started first; at once, so that those who do not heed their signal are waited for together.
     await Promise.all(roots.toReversed().map((cell) => cell.stop({ kind: 'stopped' }, 'shutting-down')))
