@@ -41,7 +41,7 @@ export interface Schedule {
 }
 
 /** A schedule as the runtime takes it, its types forgotten. */
-export type AnySchedule = Rhythm & { readonly to: Ref; readonly message: Message; readonly late?: Late }
+type AnySchedule = Rhythm & { readonly to: Ref; readonly message: Message; readonly late?: Late }
 
 /** A schedule as it is kept. */
 interface Kept {

@@ -26,7 +26,7 @@ import { Ref, type ActorEnding, type RefPort, type ResumableStream } from './ref
 import { Resumables } from './resumable.js'
 import { Replies } from './replies.js'
 import { Router } from './router.js'
-import { Schedules, type AnySchedule, type Schedule, type ScheduleOptions } from './schedules.js'
+import { Schedules, type Schedule, type ScheduleOptions } from './schedules.js'
 import { isStoreFailure, type OpenStore } from './store/store.js'
 import { stopOnSignals } from './signals.js'
 import type { SupervisionPolicy } from './supervision.js'
