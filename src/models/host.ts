@@ -19,7 +19,8 @@ import type { Placed, Progress } from './crew.js'
 import { CALLS_MAX, CHARS_MAX, EXIT_WAIT_MS, MEMORY_SHARE, MODELS_MAX, WATCHDOG_MS } from './limits.js'
 import { isPackaged } from './packaged.js'
 import { Pool, type PoolMetrics } from './pool.js'
-import { Remote, type RemoteModel } from './remote.js'
+import { remoteNamed } from './named-remote.js'
+import { joined, Remote, type RemoteModel } from './remote.js'
 import type { OpenThread, Thread } from './replica.js'
 import type { Host, Ranked, Understood, ZeroShotOptions } from './tasks.js'
 import type { Reply, Strip } from './wire.js'
@@ -181,8 +182,11 @@ class ModelHost implements Host {
     }
     const remote = this.#remote(model)
     if (remote !== undefined) return remote.generate(request, options)
+    if (request.tools !== undefined) {
+      return refused(new TroupeError('InvalidMessage', `${model} runs here, and such a model is not given tools`, 'give a schema that describes the calls, as agent() of troupe/actors does, or a model of a provider'))
+    }
     const seed = request.seed ?? Math.floor(this.#clock.random() * 2 ** 32)
-    const join = (earlier: unknown, later: unknown): GeneratePart => ({ text: (earlier as GeneratePart).text + (later as GeneratePart).text })
+    const join = (earlier: unknown, later: unknown): GeneratePart => joined(earlier as GeneratePart, later as GeneratePart)
     return this.#on(model, undefined, (pool) => pool.sequence({ ...request, seed }, options, join)) as Inference<GeneratePart, GenerateResult>
   }
 
@@ -213,7 +217,7 @@ class ModelHost implements Host {
 
   #remote(name: string): Remote | undefined {
     const known = this.#remotes.get(name)
-    const model = this.#options.remote?.[name]
+    const model = this.#options.remote?.[name] ?? remoteNamed(name)
     if (known !== undefined || model === undefined || this.#stopped) return known
     const remote = new Remote({ name, model, clock: this.#clock, callsMax: this.#options.callsMax ?? CALLS_MAX })
     this.#remotes.set(name, remote)

@@ -96,6 +96,26 @@ export interface TextCodec {
 export interface ChatMessage {
   readonly role: string
   readonly content: string
+  /** What an assistant's turn called, for models that call tools. */
+  readonly toolCalls?: readonly ToolCall[]
+  /** Which call a turn of role `tool` answers. */
+  readonly toolCallId?: string
+  readonly toolName?: string
+}
+
+/** A function that a model may call, as it is told of it. */
+export interface ToolSpec {
+  readonly name: string
+  readonly description?: string
+  /** A JSON schema of its input. */
+  readonly parameters: Readonly<Record<string, unknown>>
+}
+
+/** A call as the model wrote it: nobody has looked yet whether there is such a tool, nor whether the input is JSON. */
+export interface ToolCall {
+  readonly id: string
+  readonly name: string
+  readonly input: string
 }
 
 export interface Refusal {

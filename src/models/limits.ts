@@ -14,6 +14,9 @@ export const MODELS_MAX = 256
 /** Parts of an answer that wait for their reader; then the one who makes them waits. */
 export const PARTS_KEPT_MAX = 32
 
+/** Models of providers that definitions of one process were given as objects; the next is `Overloaded`. */
+export const NAMED_REMOTES_MAX = 1_024
+
 // What a thread is given.
 
 /** Passes that a thread holds, one running and one that follows at once, so that a round trip to the host costs no time; further work waits. */

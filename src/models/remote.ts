@@ -2,8 +2,9 @@
 import type { Clock } from '../ground/clock.js'
 import { TroupeError, describe } from '../ground/errors.js'
 import { Call } from './call.js'
-import type { Inference, InferOptions } from './kernel.js'
+import type { Inference, InferOptions, ToolCall } from './kernel.js'
 import { cutOff, type GeneratePart, type GenerateRequest, type GenerateResult } from './kernels/generate.js'
+import { promptOf, settingsOf } from './remote-prompt.js'
 import { REMOTE_EMBEDDINGS_MAX, REMOTE_TRIES, REMOTE_WAIT_MAX_MS, REMOTE_WAIT_MS } from './limits.js'
 
 /** As much of an AI SDK `LanguageModel` (specification v2 or v3) as is used here. */
@@ -27,7 +28,12 @@ interface Finish {
   readonly usage: { readonly inputTokens?: Tokens; readonly outputTokens?: Tokens }
 }
 type Tokens = number | { readonly total?: number } | undefined
-type StreamPart = { readonly type: 'text-delta'; readonly delta: string } | ({ readonly type: 'finish' } & Finish) | { readonly type: 'error'; readonly error: unknown } | { readonly type: 'other' }
+type StreamPart =
+  | { readonly type: 'text-delta' | 'reasoning-delta'; readonly delta: string }
+  | { readonly type: 'tool-call'; readonly toolCallId: string; readonly toolName: string; readonly input: string }
+  | ({ readonly type: 'finish' } & Finish)
+  | { readonly type: 'error'; readonly error: unknown }
+  | { readonly type: 'other' }
 
 /** Calls to one remote model; at most `callsMax` are open at a time. */
 export class Remote {
@@ -45,7 +51,7 @@ export class Remote {
   }
 
   generate(request: GenerateRequest, how: InferOptions): Inference<GeneratePart, GenerateResult> {
-    const join = (a: unknown, b: unknown): GeneratePart => ({ text: (a as GeneratePart).text + (b as GeneratePart).text })
+    const join = (a: unknown, b: unknown): GeneratePart => joined(a as GeneratePart, b as GeneratePart)
     const { call, signal } = this.#open(how, join)
     const model = this.#model
     if (!call.ended) {
@@ -104,17 +110,21 @@ export class Remote {
     const { stream } = await model.doStream({ ...settingsOf(request), prompt: promptOf(request), abortSignal: signal })
     let text = ''
     let finish: Finish | undefined
+    const toolCalls: ToolCall[] = []
     for await (const part of stream as unknown as AsyncIterable<StreamPart>) {
       if (part.type === 'error') throw part.error
       if (part.type === 'finish') finish = part
-      if (part.type !== 'text-delta') continue
-      text += part.delta
-      call.answer.push({ text: part.delta })
+      if (part.type === 'tool-call') toolCalls.push({ id: part.toolCallId, name: part.toolName, input: part.input })
+      if (part.type !== 'text-delta' && part.type !== 'reasoning-delta') continue
+      if (part.type === 'text-delta') text += part.delta
+      call.answer.push(part.type === 'text-delta' ? { text: part.delta } : { text: '', thought: part.delta })
       await call.answer.room()
     }
     const reason = typeof finish?.finishReason === 'object' ? finish.finishReason.unified : finish?.finishReason
+    if (reason === 'error') throw new Error('the answer broke off before its end')
     const usage = { promptTokens: countOf(finish?.usage.inputTokens), completionTokens: countOf(finish?.usage.outputTokens) }
     const finishReason = reason === 'length' ? 'length' : 'stop'
+    if (toolCalls.length > 0) return { text, usage, finishReason: 'stop', toolCalls }
     if (request.schema === undefined) return { text, usage, finishReason }
     if (finishReason === 'length') throw cutOff(text, usage.completionTokens)
     return { text, usage, finishReason, value: this.#parsed(text) }
@@ -143,7 +153,7 @@ export class Remote {
   #judge(thrown: unknown, tried: number): { error: TroupeError; waitMs?: number } {
     if (thrown instanceof TroupeError) return { error: thrown }
     const { statusCode: status, isRetryable, responseHeaders } = (typeof thrown === 'object' && thrown !== null ? thrown : {}) as { statusCode?: number; isRetryable?: boolean; responseHeaders?: Record<string, string> }
-    const details = { model: this.#name, provider: this.#model.provider, ...(status === undefined ? {} : { status }) }
+    const details = { model: this.#name, provider: this.#model.provider, ...(status === undefined ? { reason: 'connection' } : { status }) }
     const said = Number(responseHeaders?.['retry-after'])
     const retryAfterMs = Number.isFinite(said) ? said * 1_000 : REMOTE_WAIT_MS * 2 ** (tried - 1)
     if (status === 401 || status === 403) return { error: new TroupeError('Unauthorized', `${this.#name} refused the call: ${describe(thrown)}`, 'check the access key of the provider', details, thrown) }
@@ -173,12 +183,5 @@ function waited(ms: number, signal: AbortSignal, clock: Clock): Promise<void> {
 
 const countOf = (tokens: Tokens): number => (typeof tokens === 'number' ? tokens : (tokens?.total ?? 0))
 
-function settingsOf({ maxTokens, temperature, topK, topP, seed, stop, schema }: GenerateRequest): Record<string, unknown> {
-  const given = { maxOutputTokens: maxTokens, temperature, topK, topP, seed, stopSequences: typeof stop === 'string' ? [stop] : stop, responseFormat: schema === undefined ? undefined : { type: 'json', schema } }
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-}
-
-function promptOf({ messages, prompt }: GenerateRequest): unknown[] {
-  const all = messages ?? [{ role: 'user', content: prompt ?? '' }]
-  return all.map(({ role, content }) => (role === 'system' ? { role, content } : { role: role === 'assistant' ? role : 'user', content: [{ type: 'text', text: content }] }))
-}
+/** Two parts as one, for a reader who comes late. */
+export const joined = (a: GeneratePart, b: GeneratePart): GeneratePart => ({ text: a.text + b.text, ...((a.thought ?? b.thought) !== undefined && { thought: (a.thought ?? '') + (b.thought ?? '') }) })

@@ -45,6 +45,30 @@ describe('a remote language model', () => {
     expect(calls[0]).toMatchObject({ maxOutputTokens: 5, temperature: 0.5, stopSequences: ['x'], prompt: [{ role: 'system', content: 'Be kind.' }, { role: 'user', content: [{ type: 'text', text: 'Hi' }] }] })
   })
 
+  test('is told of tools and of what they gave, and its calls come as it wrote them', async () => {
+    const { model, calls } = provider([[{ type: 'reasoning-delta', id: '0', delta: 'Hm.' }, delta('Let me look.'), { type: 'tool-call', toolCallId: 'c2', toolName: 'weather', input: '{"city":' }, finish({ unified: 'tool-calls', raw: 'tool_calls' })]])
+    await using({ gpt: model })
+    const parameters = { type: 'object', properties: { city: { type: 'string' } } }
+    const inference = host.generate('gpt', {
+      messages: [{ role: 'user', content: 'Rain?' }, { role: 'assistant', content: '', toolCalls: [{ id: 'c1', name: 'weather', input: '{"city":"Rome"}' }] }, { role: 'tool', content: 'sun', toolCallId: 'c1', toolName: 'weather' }],
+      tools: [{ name: 'weather', description: 'of a city', parameters }],
+    })
+    const parts: unknown[] = []
+    for await (const part of inference) parts.push(part)
+    expect(parts).toEqual([{ text: '', thought: 'Hm.' }, { text: 'Let me look.' }])
+    expect((await inference).toolCalls).toEqual([{ id: 'c2', name: 'weather', input: '{"city":' }])
+    expect(calls[0]).toMatchObject({
+      tools: [{ type: 'function', name: 'weather', description: 'of a city', inputSchema: parameters }],
+      toolChoice: { type: 'auto' },
+      prompt: [
+        { role: 'user', content: [{ type: 'text', text: 'Rain?' }] },
+        { role: 'assistant', content: [{ type: 'tool-call', toolCallId: 'c1', toolName: 'weather', input: { city: 'Rome' } }] },
+        { role: 'tool', content: [{ type: 'tool-result', toolCallId: 'c1', toolName: 'weather', output: { type: 'text', value: 'sun' } }] },
+      ],
+    })
+    await expect(host.generate('embedded:generator', { prompt: 'a', tools: [] })).rejects.toMatchObject({ code: 'InvalidMessage' })
+  })
+
   test('is asked again when it is busy, after as long as it says, and then gives Overloaded', async () => {
     const clock = new ManualClock()
     const { model, calls } = provider([busy(429, { 'retry-after': '2' }), [delta('ok'), finish()], busy(429), busy(429), busy(429)])

@@ -2,7 +2,7 @@
 import { TroupeError, describe } from '../../ground/errors.js'
 import { contextOf } from '../catalog.js'
 import { bounded, type JsonSchema } from '../json-schema.js'
-import { configNumber, int64, type ChatMessage, type Model, type Tensor, type Tensors } from '../kernel.js'
+import { configNumber, int64, type ChatMessage, type Model, type Tensor, type Tensors, type ToolCall, type ToolSpec } from '../kernel.js'
 import { AHEAD_MAX, BATCH_MAX, PREFILL_BYTES, PREFILL_MAX, PREFILL_MIN, PREFIX_BYTES_MAX, WRITE_TOKENS } from '../limits.js'
 import { CacheLayout, type Place } from './cache.js'
 import { Prefixes } from './prefixes.js'
@@ -21,12 +21,16 @@ export interface GenerateRequest extends Sampling {
   readonly stop?: string | readonly string[]
   /** The text is JSON that this schema accepts; texts, lists and numbers without a bound get one from `maxTokens`. */
   readonly schema?: JsonSchema
+  /** Functions that the model may call. Models of providers know how; a local model writes calls under a `schema`. */
+  readonly tools?: readonly ToolSpec[]
   /** Also tell the log-probability of each token, and of so many likely ones beside it. */
   readonly logprobs?: number
 }
 
 export interface GeneratePart {
   readonly text: string
+  /** How a model of a provider reasons, when it tells. */
+  readonly thought?: string
 }
 
 export interface GenerateResult {
@@ -37,6 +41,8 @@ export interface GenerateResult {
   readonly finishReason: 'stop' | 'length'
   /** What the text says, when there was a schema. */
   readonly value?: unknown
+  /** What the model calls, when it was given tools: its turn is not over then. */
+  readonly toolCalls?: readonly ToolCall[]
   /** Per token written, when asked. */
   readonly logprobs?: readonly TokenLogprob[]
 }
