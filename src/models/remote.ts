@@ -153,7 +153,7 @@ export class Remote {
   #judge(thrown: unknown, tried: number): { error: TroupeError; waitMs?: number } {
     if (thrown instanceof TroupeError) return { error: thrown }
     const { statusCode: status, isRetryable, responseHeaders } = (typeof thrown === 'object' && thrown !== null ? thrown : {}) as { statusCode?: number; isRetryable?: boolean; responseHeaders?: Record<string, string> }
-    const details = { model: this.#name, provider: this.#model.provider, ...(status === undefined ? { reason: 'connection' } : { status }) }
+    const details = { model: this.#name, provider: this.#model.provider, ...(status === undefined || status < 400 ? { reason: 'connection' } : { status }) }
     const said = Number(responseHeaders?.['retry-after'])
     const retryAfterMs = Number.isFinite(said) ? said * 1_000 : REMOTE_WAIT_MS * 2 ** (tried - 1)
     if (status === 401 || status === 403) return { error: new TroupeError('Unauthorized', `${this.#name} refused the call: ${describe(thrown)}`, 'check the access key of the provider', details, thrown) }

@@ -17,6 +17,9 @@ export interface Usage {
   readonly promptTokens: number
   readonly completionTokens: number
 }
+/** Whoever may ask a model: an effect, or a handler. */
+export type Asking = Pick<Work, 'infer' | 'signal'>
+
 export interface Condensed {
   readonly text: string
   readonly how: 'written' | 'extracted'
@@ -30,7 +33,7 @@ const SHARE_FOR_TEXT = 0.6
 
 export const sum = (a: Usage, b: Usage): Usage => ({ promptTokens: a.promptTokens + b.promptTokens, completionTokens: a.completionTokens + b.completionTokens })
 
-export async function condensed(text: string, tokens: number, writers: Writers, work: Work): Promise<Condensed> {
+export async function condensed(text: string, tokens: number, writers: Writers, work: Asking): Promise<Condensed> {
   if (writers.summariser === undefined && !writers.obeys) return { text: extracted(text, tokens), how: 'extracted', usage: NOTHING }
   let whole = text
   let usage = NOTHING
@@ -50,7 +53,7 @@ export async function condensed(text: string, tokens: number, writers: Writers, 
 
 const partsOf = (text: string, contextTokens: number): string[] => passagesOf([{ title: '', blocks: [{ kind: 'prose', text }] }], { tokens: Math.floor(SHARE_FOR_TEXT * contextTokens), chars: Infinity }).map((part) => part.text)
 
-async function summaryOf(text: string, tokens: number, { model, summariser }: Writers, work: Work): Promise<{ text: string; usage: Usage }> {
+async function summaryOf(text: string, tokens: number, { model, summariser }: Writers, work: Asking): Promise<{ text: string; usage: Usage }> {
   if (summariser !== undefined) {
     const [summary = ''] = await work.infer<string[]>('summarise', summariser, { inputs: [text], maxTokens: tokens }, { signal: work.signal })
     return { text: summary.trim(), usage: NOTHING }
@@ -65,7 +68,7 @@ interface Foreign {
   readonly maxTokens?: number | undefined
 }
 
-export async function translated({ text, targetLanguage: to, sourceLanguage: from, maxTokens }: Foreign, { model, obeys, translator }: Writers, work: Work): Promise<string> {
+export async function translated({ text, targetLanguage: to, sourceLanguage: from, maxTokens }: Foreign, { model, obeys, translator }: Writers, work: Asking): Promise<string> {
   const tokens = maxTokens ?? 2 * tokensIn(text) + 16
   if (translator !== undefined) {
     const [translation = ''] = await work.infer<string[]>('translate', translator, { inputs: [text], to, maxTokens: tokens, ...(from === undefined ? {} : { from }) }, { signal: work.signal, urgency: 'interactive' })
@@ -75,7 +78,7 @@ export async function translated({ text, targetLanguage: to, sourceLanguage: fro
   return (await told(`Translate the text ${from === undefined ? '' : `from ${from} `}to ${to}. Reply with the translation alone.`, text, tokens, model, work)).text
 }
 
-async function told(instruction: string, text: string, maxTokens: number, model: string, work: Work): Promise<{ text: string; usage: Usage }> {
+async function told(instruction: string, text: string, maxTokens: number, model: string, work: Asking): Promise<{ text: string; usage: Usage }> {
   const messages = [{ role: 'system', content: instruction }, { role: 'user', content: text }]
   const written = await work.infer<GenerateResult>('generate', model, { messages, maxTokens, temperature: 0 }, { signal: work.signal })
   return { text: written.text.trim(), usage: written.usage }

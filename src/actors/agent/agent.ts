@@ -1,0 +1,83 @@
+import type { RemoteLanguageModel } from '../../models/index.js'
+import { nameRemote } from '../../models/named-remote.js'
+import type { Address, Invocable, Options, Schema } from '../../runtime/index.js'
+import { jsonSchemaOf } from '../json-schema-of.js'
+import { needs } from '../kernels.js'
+import type { Guardrail } from './guardrail.js'
+import { RUNS_AT_ONCE } from './limits.js'
+import { nothingKept, type FactMemory, type Kept } from './memory.js'
+import { performer } from './performer.js'
+import type { Agent, AgentBudget } from './protocol.js'
+import type { Prices } from './purse.js'
+import { run, type Settings } from './run.js'
+import type { Tool, ToolSource } from './tool.js'
+import { Toolbox } from './toolbox.js'
+import { CONSTRAINED, NATIVE } from './voice.js'
+
+export interface AgentOptions extends Pick<Options, 'mailbox' | 'supervise' | 'retries' | 'durable'> {
+  /** `embedded:generator` (default), a folder, a name on the hub, a name of your own from `createHost({ remote })`, or an AI SDK `LanguageModel`. */
+  readonly model?: string | RemoteLanguageModel
+  readonly instructions?: string
+  readonly tools?: readonly (Tool | ToolSource)[]
+  /** What the answer has to be; it comes as `value`. */
+  readonly output?: Schema<unknown>
+  /** Keeps the conversation, so that one actor is one conversation. `facts`: lasting ones too, which the model itself decides to keep. Default none. */
+  readonly memory?: boolean | { readonly facts?: FactMemory | boolean }
+  readonly budget?: AgentBudget
+  /** For `budget.money`, and told in `usage`. */
+  readonly prices?: Prices
+  /** Who looks at what comes in, at what tools bring, and at what goes out. With `output`, text is shown once it was seen in whole. */
+  readonly guard?: { readonly input?: Guardrail; readonly passage?: Guardrail; readonly output?: Guardrail }
+  /** Whom tools with `approve` ask: the ref of a human, or of any actor with an `approve` request. */
+  readonly approver?: { readonly address: Address }
+  /** Most tokens of one model turn. Default 128 for the embedded model, otherwise 1,024. */
+  readonly maxTokens?: number
+  readonly temperature?: number
+  /** What the model can read and write together; a longer conversation is summed up. Default 1,024 for the embedded model, otherwise 16,384. Counted by an estimate. */
+  readonly contextTokens?: number
+  /** How tools are called: by the provider's means, or by JSON that can be nothing else. Default by where the model runs. */
+  readonly toolCalls?: 'native' | 'constrained'
+}
+
+/** A model with tools that works on tasks. Without a memory it works on several at once; with one, on one after the other. */
+export function agent(options: AgentOptions = {}): Invocable<(typeof Agent)['specs']> {
+  const { durable = false, memory = false, mailbox, supervise, retries } = options
+  const settings = settingsOf(options)
+  const keeps = durable || memory !== false
+  return performer<Kept | undefined>((task, me) => run(task, me, settings), {
+    needs,
+    durable,
+    ...(keeps ? { state: nothingKept } : { concurrency: RUNS_AT_ONCE }),
+    ...(mailbox !== undefined && { mailbox }),
+    ...(supervise !== undefined && { supervise }),
+    ...(retries !== undefined && { retries }),
+    stopped: () => void settings.toolbox.close(),
+  })
+}
+
+function settingsOf({ model = 'embedded:generator', instructions = '', tools = [], output, memory = false, budget = {}, prices = { prompt: 0, completion: 0 }, guard = {}, approver, temperature, ...options }: AgentOptions): Settings {
+  const name = typeof model === 'string' ? model : nameRemote(model)
+  const embedded = name.startsWith('embedded:')
+  const { maxTokens = embedded ? 128 : 1_024, contextTokens = embedded ? 1_024 : 16_384, toolCalls = runsHere(name) ? 'constrained' : 'native' } = options
+  const facts = typeof memory === 'object' ? memory.facts : undefined
+  return {
+    model: name,
+    voice: toolCalls === 'native' ? NATIVE : CONSTRAINED,
+    maxTokens,
+    temperature,
+    holdsText: guard.output !== undefined,
+    instructions,
+    toolbox: new Toolbox(tools),
+    writers: { model: name, obeys: !embedded, contextTokens, summariser: undefined, translator: undefined },
+    output: output === undefined ? undefined : { check: output, schema: jsonSchemaOf(output, "an agent's output") },
+    budget,
+    prices,
+    guard,
+    approver: approver?.address,
+    remembers: memory !== false,
+    facts: facts === true ? {} : facts === false ? undefined : facts,
+  }
+}
+
+/** Names of providers' models are words of one's own; those of models that run here say where they lie. */
+const runsHere = (name: string): boolean => !name.startsWith('remote:') && /[:/\\]/.test(name)

@@ -1,0 +1,29 @@
+/** Every bound of an agent that is not an option, with its unit and what happens when it is reached. */
+
+/** Model calls of one run, unless a budget says otherwise; then it ends with `steps`. */
+export const STEPS_USUAL = 12
+
+/** Calls that a model may make at once; it is told so of the others. */
+export const CALLS_AT_ONCE_MAX = 16
+
+/** Characters of what a tool gave that the model reads; the rest is cut, and the model is told. */
+export const OUTPUT_CHARS_MAX = 32_000
+
+/** Times in a row that a model may err in its calls or its structured answer; then the run fails. */
+export const MISTAKES_MAX = 3
+
+/** Times that a model call is tried again when its provider is busy or the connection breaks; then the run fails. */
+export const MODEL_RETRIES = 2
+
+/** Milliseconds before a model call is tried again, unless the provider says how long, and at most. */
+export const MODEL_WAIT_MS = 1_000
+export const MODEL_WAIT_MAX_MS = 60_000
+
+/** Outcomes that are kept for who asks for the same run again; the oldest is forgotten. */
+export const FINISHED_MAX = 32
+
+/** Facts that are remembered, unless the memory says otherwise; the oldest is forgotten. */
+export const FACTS_USUAL = 256
+
+/** Runs under way at once in an agent without a memory; the next waits in the mailbox. */
+export const RUNS_AT_ONCE = 16

@@ -1,0 +1,134 @@
+/**
+ * One run of an agent: the model speaks, tools are used, until there is an answer or a budget is spent.
+ * Every model call, tool call and question to a person is an effect of the handler, so that a durable agent that is cut
+ * off goes on after the last of them that is on record.
+ */
+import type { ChatMessage } from '../../models/index.js'
+import { TroupeError, type Address, type Me, type Schema } from '../../runtime/index.js'
+import type { JsonObject } from '../json-schema-of.js'
+import type { Writers } from '../generator/rewriting.js'
+import { askModel, type Manner, type Turn } from './ask-model.js'
+import { judged, type Guardrail } from './guardrail.js'
+import { FINISHED_MAX, MISTAKES_MAX } from './limits.js'
+import { costOfTools, opening, rememberTool, type FactMemory, type Kept } from './memory.js'
+import type { Agent, AgentBudget, AgentChunk, AgentOutcome, AgentTask } from './protocol.js'
+import { Purse, type Prices } from './purse.js'
+import { issuesOf, type Tool } from './tool.js'
+import type { Toolbox } from './toolbox.js'
+import { useTools } from './use-tools.js'
+
+export interface Settings extends Manner {
+  readonly instructions: string
+  readonly toolbox: Toolbox
+  readonly writers: Writers
+  readonly output: { readonly check: Schema<unknown> | undefined; readonly schema: JsonObject } | undefined
+  readonly budget: AgentBudget
+  readonly prices: Prices
+  readonly guard: { readonly input?: Guardrail; readonly passage?: Guardrail; readonly output?: Guardrail }
+  readonly approver: Address | undefined
+  readonly facts: FactMemory | undefined
+  /** Whether the conversation is kept. */
+  readonly remembers: boolean
+}
+export type AgentMe = Me<(typeof Agent)['specs'], Kept | undefined>
+type Ending = Pick<AgentOutcome, 'text' | 'finish'> & { readonly value?: unknown }
+
+export async function* run(task: AgentTask, me: AgentMe, settings: Settings): AsyncGenerator<AgentChunk, undefined> {
+  const known = task.run === undefined ? undefined : me.state?.finished.find((each) => each.run === task.run)
+  if (known !== undefined) return yield { kind: 'done', ...known.outcome }
+  const purse = new Purse(settings.budget, task.budget ?? {}, settings.prices, me.clock.now())
+  const input = await judged(settings.guard.input, task.input, 'input', me)
+  const ending: Ending = input.verdict === 'refuse' ? { text: input.reason, finish: 'refused' } : yield* new Run({ ...task, input: input.text }, me, settings, purse).work()
+  const { value, ...rest } = ending
+  const outcome: AgentOutcome = { speaker: me.id, ...rest, usage: purse.usage, ...(value !== undefined && { value }) }
+  keep(task, outcome, me, settings)
+  yield { kind: 'done', ...outcome }
+  return undefined
+}
+
+/** What is remembered is part of the step that the run is: with it, or not at all. */
+function keep(task: AgentTask, outcome: AgentOutcome, { state }: AgentMe, { remembers }: Settings): void {
+  if (state === undefined) return
+  if (remembers && outcome.finish !== 'refused' && outcome.text !== '') state.turns = [...state.turns, { role: 'user', content: task.input }, { role: 'assistant', content: outcome.text }]
+  if (task.run !== undefined) state.finished = [...state.finished, { run: task.run, outcome }].slice(-FINISHED_MAX)
+}
+
+class Run {
+  readonly #task: AgentTask
+  readonly #me: AgentMe
+  readonly #settings: Settings
+  readonly #purse: Purse
+  readonly #schema: JsonObject | undefined
+  #mistakes = 0
+
+  constructor(task: AgentTask, me: AgentMe, settings: Settings, purse: Purse) {
+    this.#task = task
+    this.#me = me
+    this.#settings = settings
+    this.#purse = purse
+    this.#schema = task.schema ?? settings.output?.schema
+  }
+
+  async *work(): AsyncGenerator<AgentChunk, Ending> {
+    const me = this.#me
+    const { guard, approver } = this.#settings
+    const tools = await this.#tools()
+    const messages = await this.#opening(tools)
+    const bench = { tools, approver, guardrail: guard.passage, context: this.#task.context ?? {}, deadline: this.#purse.deadline }
+    for (let text = ''; ; ) {
+      const spent = this.#purse.spent(me.clock.now())
+      if (spent !== undefined) return { text, finish: spent }
+      const heard = yield* askModel({ messages, tools: [...tools.values()].map(({ name, description, parameters }) => ({ name, parameters, ...(description !== undefined && { description }) })), schema: this.#schema }, this.#settings, this.#purse, me)
+      if (heard === 'late') return { text, finish: 'time' }
+      text = heard.text
+      messages.push(heard.turn)
+      if (heard.calls.length > 0) {
+        const used = yield* useTools(heard.calls, bench, me)
+        messages.push(...used.turns)
+        this.#count(used.mistaken, used.turns.at(-1)?.content ?? '')
+        continue
+      }
+      const wrong = this.#wrong(heard.value)
+      if (wrong === undefined) return yield* this.#answer(heard)
+      this.#count(true, wrong)
+      yield { kind: 'retry', speaker: me.id, reason: wrong }
+      messages.push({ role: 'user', content: `Your answer is not as it must be: ${wrong}. Answer again, with nothing else.` })
+    }
+  }
+
+  async #tools(): Promise<Map<string, Tool>> {
+    const { toolbox, facts } = this.#settings
+    const tools = await toolbox.open(this.#me)
+    const { state } = this.#me
+    if (facts !== undefined && state !== undefined) tools.set('remember', rememberTool(state, facts, this.#me))
+    return tools
+  }
+
+  async #opening(tools: ReadonlyMap<string, Tool>): Promise<ChatMessage[]> {
+    const { instructions, writers, maxTokens, facts } = this.#settings
+    const room = writers.contextTokens - maxTokens - costOfTools(tools.values())
+    const { messages, usage } = await opening(this.#task, this.#me.state, { instructions, writers, room, facts }, this.#me)
+    if (usage !== undefined) this.#purse.pay(usage.promptTokens, usage.completionTokens, 0)
+    return messages
+  }
+
+  #wrong(value: unknown): string | undefined {
+    if (this.#schema === undefined) return undefined
+    if (value === undefined) return 'it is not JSON'
+    return this.#task.schema === undefined ? issuesOf(this.#settings.output?.check, value) : undefined
+  }
+
+  /** Text that could not be shown as it came, such as text under a guardrail, is shown now in whole. */
+  async *#answer({ text, value, cut, streamed }: Turn): AsyncGenerator<AgentChunk, Ending> {
+    const verdict = await judged(this.#settings.guard.output, text, 'output', this.#me)
+    if (verdict.verdict === 'refuse') return { text: verdict.reason, finish: 'refused' }
+    if (!streamed && verdict.text !== '') yield { kind: 'text', speaker: this.#me.id, text: verdict.text }
+    return { text: verdict.text, finish: cut ? 'length' : 'stop', ...(value !== undefined && { value }) }
+  }
+
+  #count(mistaken: boolean, wrong: string): void {
+    this.#mistakes = mistaken ? this.#mistakes + 1 : 0
+    if (this.#mistakes < MISTAKES_MAX) return
+    throw new TroupeError('ModelFailed', `${this.#settings.model} erred ${this.#mistakes} times in a row, the last time: ${wrong}`, 'choose a model that calls tools, or make the tools and the output simpler', { model: this.#settings.model, reason: 'mistakes' })
+  }
+}

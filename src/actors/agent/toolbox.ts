@@ -1,0 +1,41 @@
+import { TroupeError, type Me } from '../../runtime/index.js'
+import type { ToolSpec } from '../../models/index.js'
+import type { Tool, ToolSource } from './tool.js'
+
+/** The tools of one agent: its own, and those that sources list once they are open. */
+export class Toolbox {
+  readonly #own: readonly Tool[]
+  readonly #sources: readonly ToolSource[]
+
+  constructor(given: readonly (Tool | ToolSource)[]) {
+    this.#own = given.filter((each): each is Tool => 'doing' in each)
+    this.#sources = given.filter((each): each is ToolSource => 'open' in each)
+    named(this.#own)
+  }
+
+  /** What a source lists is recorded, so that a run that goes on after a crash has the tools with which it began. */
+  async open(me: Pick<Me, 'step' | 'signal'>): Promise<Map<string, Tool>> {
+    const listed = await Promise.all(
+      this.#sources.map(async (source) => {
+        const specs = await me.step(`tools of ${source.name}`, async ({ signal }): Promise<ToolSpec[]> => (await source.open(signal)).map(({ name, description, parameters }) => ({ name, parameters, ...(description !== undefined && { description }) })))
+        const tools = new Map((await source.open(me.signal)).map((tool) => [tool.name, tool]))
+        return specs.flatMap((spec) => {
+          const tool = tools.get(spec.name)
+          return tool === undefined ? [] : [{ ...tool, ...spec }]
+        })
+      }),
+    )
+    return named([...this.#own, ...listed.flat()])
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#sources.map((source) => source.close()))
+  }
+}
+
+function named(tools: readonly Tool[]): Map<string, Tool> {
+  const byName = new Map(tools.map((tool) => [tool.name, tool]))
+  const twice = tools.find((tool) => byName.get(tool.name) !== tool)
+  if (twice !== undefined) throw new TroupeError('InvalidDefinition', `two tools are called ${twice.name}`, 'give one of them another name, or its source a prefix')
+  return byName
+}

@@ -1,0 +1,178 @@
+/** The calls of one model turn, made side by side. */
+import type { ChatMessage, ToolCall } from '../../models/index.js'
+import { protocol, TroupeError, type Address, type Duration, type Me } from '../../runtime/index.js'
+import { milliseconds } from '../../ground/duration.js'
+import { describe } from '../../ground/errors.js'
+import type { JsonObject } from '../json-schema-of.js'
+import { approved } from './approval.js'
+import { emitting } from './emitting.js'
+import { judged, type Guardrail } from './guardrail.js'
+import { CALLS_AT_ONCE_MAX, OUTPUT_CHARS_MAX } from './limits.js'
+import type { AgentChunk } from './protocol.js'
+import type { Tool } from './tool.js'
+
+/** What the calls of a run have in common. */
+export interface Bench {
+  readonly tools: ReadonlyMap<string, Tool>
+  readonly approver: Address | undefined
+  readonly guardrail: Guardrail | undefined
+  readonly context: JsonObject
+  readonly deadline: number
+}
+type Hand = Pick<Me, 'ask' | 'ref' | 'step' | 'id' | 'envelope' | 'signal' | 'clock'>
+
+interface Result {
+  readonly ok: boolean
+  readonly output: unknown
+  /** The model's own fault, which nobody else can mend. */
+  readonly mistake?: boolean
+}
+
+const TIMEOUT_USUAL: Duration = '60s'
+const ASK_TIMEOUT_USUAL: Duration = '30s'
+const NOBODY = protocol({})
+
+/** Streams what happens; gives the turns that tell the model, and whether it made nothing but mistakes. */
+export function useTools(calls: readonly ToolCall[], bench: Bench, me: Hand): AsyncGenerator<AgentChunk, { readonly turns: readonly ChatMessage[]; readonly mistaken: boolean }> {
+  return emitting(async (emit) => {
+    const siblings = new AbortController()
+    const settled = await Promise.allSettled(
+      calls.map(async (call, at) => {
+        try {
+          return await new Use(call, bench, me, siblings, emit).run(at)
+        } catch (error) {
+          // One that failed for good takes those beside it along.
+          siblings.abort(error)
+          throw error
+        }
+      }),
+    )
+    me.signal.throwIfAborted()
+    if (siblings.signal.aborted) throw siblings.signal.reason
+    const results = settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
+    const turns = results.map(({ output }, at): ChatMessage => ({ role: 'tool', content: readable(output), toolCallId: (calls[at] as ToolCall).id, toolName: (calls[at] as ToolCall).name }))
+    return { turns, mistaken: results.every(({ mistake }) => mistake === true) }
+  })
+}
+
+class Use {
+  readonly #call: ToolCall
+  readonly #bench: Bench
+  readonly #me: Hand
+  readonly #siblings: AbortController
+  readonly #emit: (chunk: AgentChunk) => void
+
+  constructor(call: ToolCall, bench: Bench, me: Hand, siblings: AbortController, emit: (chunk: AgentChunk) => void) {
+    this.#call = call
+    this.#bench = bench
+    this.#me = me
+    this.#siblings = siblings
+    this.#emit = emit
+  }
+
+  async run(at: number): Promise<Result> {
+    const { name: tool, id } = this.#call
+    const speaker = this.#me.id
+    const read = at < CALLS_AT_ONCE_MAX ? readCall(this.#call, this.#bench.tools) : { wrong: `too many calls at once: make at most ${CALLS_AT_ONCE_MAX}`, input: this.#call.input }
+    this.#emit({ kind: 'tool-call', speaker, id, tool, input: read.input })
+    const result = 'wrong' in read ? { ok: false, output: read.wrong, mistake: true } : await this.#allowed(read.tool, read.input)
+    this.#emit({ kind: 'tool-result', speaker, id, tool, ok: result.ok, output: result.output })
+    return result
+  }
+
+  async #allowed(tool: Tool, input: unknown): Promise<Result> {
+    const { approver } = this.#bench
+    if (tool.approve(input)) {
+      if (approver === undefined) throw new TroupeError('InvalidDefinition', `${tool.name} needs a person's approval, and the agent has nobody to ask`, 'give agent({ approver: ref }) a human, or any actor with an `approve` request')
+      const { approved: yes, comment } = await this.#asked(tool, input, approver)
+      if (!yes) return { ok: false, output: `not done: the person who was asked said no${comment === undefined ? '' : `: ${comment}`}` }
+    }
+    const result = await this.#done(tool, input)
+    if (result.ok || tool.onError !== 'fail' || this.#siblings.signal.aborted) return result
+    throw new TroupeError('ActorFailed', `tool ${tool.name} failed: ${readable(result.output)}`, "see what it says, or let the model go on without it: onError: 'tell'", { tool: tool.name })
+  }
+
+  async #asked(tool: Tool, input: unknown, approver: Address): Promise<Awaited<ReturnType<typeof approved>>> {
+    const { id } = this.#call
+    const chunk = { kind: 'approval', speaker: this.#me.id, id, tool: tool.name, input } as const
+    this.#emit({ ...chunk, state: 'asked' })
+    const word = await approved(approver, tool.name, input, `${this.#me.id}#${this.#me.envelope}/${id}`, this.#siblings.signal, this.#me)
+    this.#emit({ ...chunk, state: word.approved ? 'granted' : 'denied', ...(word.by !== undefined && { by: word.by }), ...(word.comment !== undefined && { comment: word.comment }) })
+    return word
+  }
+
+  async #done(tool: Tool, input: unknown): Promise<Result> {
+    const result = await this.#act(tool, input)
+    if (!result.ok || this.#bench.guardrail === undefined) return result
+    const verdict = await judged(this.#bench.guardrail, readable(result.output), 'passage', this.#me)
+    if (verdict.verdict === 'allow') return result
+    return verdict.verdict === 'redact' ? { ok: true, output: verdict.text } : { ok: false, output: `withheld by a guardrail: ${verdict.reason}` }
+  }
+
+  async #act({ name, doing, timeout }: Tool, input: unknown): Promise<Result> {
+    const me = this.#me
+    const within = (usual: Duration): number => Math.max(1, Math.min(milliseconds(timeout ?? usual), this.#bench.deadline - me.clock.now()))
+    try {
+      switch (doing.kind) {
+        case 'own':
+          return { ok: true, output: await doing.run(input) }
+        case 'ask': {
+          const message = { ...(input as object), type: doing.request }
+          return { ok: true, output: await me.ask(me.ref(NOBODY, doing.address), message as never, { timeout: within(ASK_TIMEOUT_USUAL), signal: this.#siblings.signal }) }
+        }
+        case 'run':
+          return await me.step(`tool ${name}`, (work) => this.#once(doing.run, input, work), { timeout: within(TIMEOUT_USUAL) })
+      }
+    } catch (error) {
+      me.signal.throwIfAborted()
+      return failure(error, this.#siblings.signal)
+    }
+  }
+
+  /** What a tool throws is its outcome, and recorded as such; that nobody wants it any more is not. */
+  async #once(run: Extract<Tool['doing'], { kind: 'run' }>['run'], input: unknown, work: { readonly signal: AbortSignal; readonly idempotencyKey: string }): Promise<Result> {
+    const stop = this.#siblings.signal
+    const signal = AbortSignal.any([work.signal, stop])
+    try {
+      return { ok: true, output: (await unlessAborted(stop, async () => run(input, { signal, idempotencyKey: work.idempotencyKey, context: this.#bench.context }))) ?? null }
+    } catch (error) {
+      work.signal.throwIfAborted()
+      return failure(error, stop)
+    }
+  }
+}
+
+const failure = (error: unknown, siblings: AbortSignal): Result => ({ ok: false, output: siblings.aborted ? 'cancelled, since a call beside it failed' : error instanceof TroupeError ? `${error.code}: ${error.message}` : describe(error) })
+
+/** A tool that does not heed its signal is left to itself. */
+async function unlessAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  signal.throwIfAborted()
+  let leave: () => void = () => {}
+  const aborted = new Promise<never>((_, reject) => {
+    leave = () => reject(signal.reason as Error)
+    signal.addEventListener('abort', leave, { once: true })
+  })
+  try {
+    return await Promise.race([work(), aborted])
+  } finally {
+    signal.removeEventListener('abort', leave)
+  }
+}
+
+function readCall({ name, input: text }: ToolCall, tools: ReadonlyMap<string, Tool>): { readonly tool: Tool; readonly input: unknown } | { readonly wrong: string; readonly input: unknown } {
+  const tool = tools.get(name)
+  let input: unknown
+  try {
+    input = text.trim() === '' ? {} : JSON.parse(text)
+  } catch (error) {
+    return { wrong: `the input is not JSON: ${describe(error)}`, input: text }
+  }
+  if (tool === undefined) return { wrong: `there is no tool ${name}; there are: ${[...tools.keys()].join(', ') || 'none'}`, input }
+  const wrong = tool.wrong(input)
+  return wrong === undefined ? { tool, input } : { wrong: `the input is not as ${name} takes it: ${wrong}`, input }
+}
+
+function readable(output: unknown): string {
+  const text = typeof output === 'string' ? output : (JSON.stringify(output) ?? '')
+  return text.length <= OUTPUT_CHARS_MAX ? text : `${text.slice(0, OUTPUT_CHARS_MAX)}\n[cut: ${text.length - OUTPUT_CHARS_MAX} more characters]`
+}
