@@ -34,7 +34,8 @@ function shape<T>(check: Check, json: Json): Shape<T> {
     return issues.length === 0 ? { value: value as T } : { issues }
   }
   const jsonSchema = { input: () => ({ ...json }), output: () => ({ ...json }) }
-  return { check, json, '~standard': { version: 1, vendor: 'troupe', validate, ...{ jsonSchema } } }
+  const standard = { version: 1, vendor: 'troupe', validate, jsonSchema } as const
+  return { check, json, '~standard': standard }
 }
 
 /** `json` is as much of it as a JSON schema can say; without, no more than the words. */

@@ -35,7 +35,10 @@ type Ending = Pick<AgentOutcome, 'text' | 'finish'> & { readonly value?: unknown
 
 export async function* run(task: AgentTask, me: AgentMe, settings: Settings): AsyncGenerator<AgentChunk, undefined> {
   const known = task.run === undefined ? undefined : me.state?.finished.find((each) => each.run === task.run)
-  if (known !== undefined) return yield { kind: 'done', ...known.outcome }
+  if (known !== undefined) {
+    yield { kind: 'done', ...known.outcome }
+    return undefined
+  }
   const purse = new Purse(settings.budget, task.budget ?? {}, settings.prices, me.clock.now())
   const input = await judged(settings.guard.input, task.input, 'input', me)
   const ending: Ending = input.verdict === 'refuse' ? { text: input.reason, finish: 'refused' } : yield* new Run({ ...task, input: input.text }, me, settings, purse).work()
