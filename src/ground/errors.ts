@@ -17,6 +17,7 @@ export type ErrorCode =
   | 'StoreCorrupt'
   | 'Incompatible'
   | 'Unauthorized'
+  | 'Refused'
   | 'SimulationFailed'
 
 /** Facts about a failure that a program can act on, as plain data. */
