@@ -31,4 +31,4 @@ export function judge(vault: Vault, { parts, findings, direction, conversation }
   return { vault: kept, verdict: { verdict: reasons.length === 0 ? 'allow' : 'redact', reasons, text: textOf(safe), parts: safe, unread } }
 }
 
-export const textOf = (parts: readonly Part[]): string => parts.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('\n')
+const textOf = (parts: readonly Part[]): string => parts.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('\n')
