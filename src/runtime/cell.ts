@@ -167,8 +167,7 @@ export class Cell implements Runnable {
     const begun = this.behaviour.cancel(envelope, reason) === true
     if (reason === 'deadline' && !begun) this.parts.endings.dead(envelope, 'expired')
     else {
-      this.parts.inspection.ended(envelope, 'cancelled', reason)
-      this.parts.endings.dealt(envelope, reason)
+      this.parts.endings.calledOff(envelope, reason)
     }
     if (!begun) this.mailbox.unwanted(isOpen)
   }

@@ -39,6 +39,8 @@ export class DurableHandlers extends Handlers {
 
   async #run(me: DurableMe, envelope: Envelope, spec: Spec): Promise<unknown> {
     await envelope.kept
+    const again = this.#ledger.again(envelope.entry)
+    if (again !== undefined) await again
     let message: Message
     try {
       message = this.cell.open(envelope)
@@ -77,11 +79,15 @@ export class DurableHandlers extends Handlers {
     // What the handler changed in memory never was.
     this.state = this.#ledger.isNew ? super.initial() : this.#ledger.state
     this.#breakOff(envelope, error)
-    this.#ledger.again(envelope.entry, error)
-    if (!isStoreFailure(error)) return super.failed(me, envelope, error)
+    const { run } = me as DurableMe
+    run.letGo()
+    if (!isStoreFailure(error)) {
+      this.#ledger.failed(envelope.entry, run.failedWith(error))
+      return super.failed(me, envelope, error)
+    }
     // Nobody's fault but the disk's: the envelope keeps its place until there is room.
-    me.abandon('actor-failed')
-    const taken = (me as DurableMe).run.takenInVain
+    me.letGo()
+    const taken = run.takenInVain
     for (const each of taken) each.ending = 'waiting'
     this.cell.recover(taken)
     this.cell.pauseFor(STORE_RETRY_MS, envelope)

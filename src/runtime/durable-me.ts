@@ -10,15 +10,24 @@ import type { Message } from './protocol.js'
 import type { AskOptions, Ref } from './ref.js'
 
 export class DurableMe extends HandlerMe {
-  readonly run: DurableRun
   readonly #durableCell: Cell
+  readonly #ledger: Ledger
+  #run: DurableRun | undefined
   /** Where a wait for an event stands among the effects: there is one at a time. */
   #waitAt = 0
 
   constructor(cell: Cell, host: HandlerHost, ledger: Ledger, envelope: Envelope) {
     super(cell, host, envelope)
     this.#durableCell = cell
-    this.run = new DurableRun(cell, ledger, envelope)
+    this.#ledger = ledger
+  }
+
+  /** What it has on record; looked up when its handler begins, and not before. */
+  get run(): DurableRun {
+    if (this.#run !== undefined) return this.#run
+    this.#run = new DurableRun(this.#durableCell, this.#ledger, this.handling as Envelope)
+    if (this.cancelReason !== undefined && ofLife(this.cancelReason)) this.#run.leave()
+    return this.#run
   }
 
   override get clock(): { now(): number } {
@@ -61,11 +70,13 @@ export class DurableMe extends HandlerMe {
   }
 
   override cancel(reason: CancelReason): void {
-    if (ofLife(reason)) this.run.leave()
+    if (ofLife(reason)) this.#run?.leave()
     super.cancel(reason)
   }
 
   protected override tookAside(envelope: Envelope): void {
     this.run.took(this.#waitAt, envelope)
+    // Mail that could not be logged has been refused: nobody has handled it.
+    void Promise.resolve().then(() => envelope.kept).then(() => super.tookAside(envelope), () => {})
   }
 }

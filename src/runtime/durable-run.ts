@@ -12,7 +12,7 @@ import { fingerprint } from './fingerprint.js'
 import type { NewEntry } from './journal.js'
 import { mailEntry, type Former, type KeptReply, type Ledger } from './ledger.js'
 import type { Sender } from './post.js'
-import { Replay, type Outcome, type Recorded } from './replay.js'
+import { Replay, type Failed, type Outcome, type Recorded } from './replay.js'
 import { isShutdown } from './replies.js'
 import { isStoreFailure } from './store/store.js'
 
@@ -29,6 +29,8 @@ const settled = (work: () => Promise<unknown>): Promise<Outcome> =>
     (error: unknown): Outcome => ({ ok: false, error }),
   )
 
+const never = (): Promise<never> => new Promise(() => {})
+
 type Taken = Pick<Envelope, 'entry'> & Partial<Pick<Envelope, 'kept'>>
 
 export class DurableRun {
@@ -42,6 +44,8 @@ export class DurableRun {
   readonly #recorded = new Set<Taken>()
   #sent = 0
   #draws = 0
+  /** Its handler was left behind: nothing that it still does counts, and nothing that it waits for comes. */
+  #gone = false
   /** Why this run comes to nothing: the store took something of it and not the rest. It runs again once there is room. */
   #broken: TroupeError | undefined
   #left = false
@@ -60,7 +64,9 @@ export class DurableRun {
       record: (result) => this.#record(result),
       settled: () => new Promise((resolve) => clock.nextTurn(resolve)),
       now: () => clock.now(),
-    })
+      sent: () => this.#sent,
+      timer: (ms, fire) => clock.timer(ms, fire, true),
+    }, this.#former.spare)
   }
 
   /** The time that the handler sees. */
@@ -80,6 +86,7 @@ export class DurableRun {
 
   /** Runs an effect, or gives back what came of it before. */
   effect<T>(name: string, input: unknown, run: (at: number) => PromiseLike<T>): Promise<T> {
+    if (this.#gone) return never()
     if (this.#broken !== undefined) return Promise.reject(this.#broken)
     return this.#replay.run(name, hash(input), run) as Promise<T>
   }
@@ -150,7 +157,8 @@ export class DurableRun {
     this.#tookAt.set(at, envelope)
   }
   get taken(): readonly number[] {
-    return [...this.#tookAt.values()].map(({ entry }) => entry)
+    const { spare } = this.#former
+    return [...[...this.#tookAt.values()].map(({ entry }) => entry), ...spare.flatMap(({ took }) => took ?? [])]
   }
   /** What it took and is not on record: somebody has to come back to it. */
   get takenInVain(): readonly Envelope[] {
@@ -182,6 +190,7 @@ export class DurableRun {
   }
 
   async #record(result: Recorded): Promise<KeptReply> {
+    if (this.#gone) return never()
     // An effect of a chart learns that its ask was cut off before anybody tells it that its life ends.
     if (!result.outcome.ok && (this.#left || isShutdown(result.outcome.error))) throw result.outcome.error
     // A full disk is no result: kept as one, it would fail the handler each time that it runs again.
@@ -209,6 +218,16 @@ export class DurableRun {
   ended(): void {
     if (this.#broken !== undefined) throw this.#broken
     this.#replay.ended()
+  }
+
+  /** The handler is left behind; when it runs again, another run stands for it. */
+  letGo(): void {
+    this.#gone = true
+  }
+
+  /** The handler has failed: what is to be forgotten of it when it runs again. */
+  failedWith(error: unknown): Failed {
+    return this.#replay.failedWith(error)
   }
 
   /** The mail of the last part of its outbox, for the step's own commit. */

@@ -49,6 +49,13 @@ export class Endings {
     if (envelope.correlation !== 0) this.#replies.fail(envelope.correlation, cancelled(envelope.type, envelope.to, reason))
   }
 
+  /** Its asker called it off. An asker that failed asks anew when it is tried again, so nobody waits for this one. */
+  calledOff(envelope: Envelope, reason: CancelReason): void {
+    this.#inspection.ended(envelope, 'cancelled', reason)
+    if (reason === 'actor-failed' && envelope.entry !== 0) this.onDealt?.(envelope, cancelled(envelope.type, envelope.to, reason))
+    else this.dealt(envelope, reason)
+  }
+
   /** A durable actor need not come back to an envelope that has ended, unless it was its life that ended. */
   dealt(envelope: Envelope, reason: DeadReason | CancelReason, told?: TroupeError): void {
     if (envelope.entry !== 0 && !staysInLog(envelope, reason)) this.onDealt?.(envelope, told)

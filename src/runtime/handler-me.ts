@@ -44,8 +44,8 @@ export class HandlerMe implements Sender, Asker {
   #asks: Set<OpenAsk> | undefined
   #abort: AbortController | undefined
   #cancelled: CancelReason | undefined
-  /** What to do on a cancel: waits of this handler that are to end. */
-  #waits: Set<(error: TroupeError) => void> | undefined
+  /** Waits of this handler: what to do on a cancel, and what lets go of them without a word. */
+  #waits: Map<(error: TroupeError) => void, () => void> | undefined
   #awaited: Awaited | undefined
   /** What was sent before an await and has not left yet. */
   #leaving: Promise<void> | undefined
@@ -212,7 +212,6 @@ export class HandlerMe implements Sender, Asker {
     const { endings } = this.#cell.parts
     try {
       const message = this.#cell.open(envelope)
-      endings.handled(envelope)
       this.tookAside(envelope)
       return message
     } catch (error) {
@@ -289,6 +288,19 @@ export class HandlerMe implements Sender, Asker {
     this.cancel(reason)
   }
 
+  /**
+   * It is left behind without a word, to run again from what is on record: what it waits for is never settled, what it
+   * asked for goes on.
+   */
+  letGo(): void {
+    this.finish()?.drop(this.#cell.parts.endings)
+    this.#cancelled ??= 'actor-stopped'
+    for (const ask of this.#asks ?? NOTHING) this.#cell.parts.replies.letGo(ask.envelope.id)
+    for (const end of this.#waits?.values() ?? NOTHING) end()
+    this.#handlers.pending -= this.#waits?.size ?? 0
+    this.#waits = undefined
+  }
+
   /** Nobody wants the outcome: its signal fires, and what it waits for and asked for is called off. */
   cancel(reason: CancelReason): void {
     if (this.#cancelled !== undefined) return
@@ -296,7 +308,7 @@ export class HandlerMe implements Sender, Asker {
     const error = this.#cancelledError(reason)
     this.#abort?.abort(error)
     for (const ask of this.#asks ?? NOTHING) this.#cell.parts.replies.cancel(ask.envelope.id, reason)
-    for (const end of this.#waits ?? NOTHING) end(error)
+    for (const fail of this.#waits?.keys() ?? NOTHING) fail(error)
   }
 
   // ── segments ──────────────────────────────────────────────────────────────────────────────────
@@ -334,7 +346,9 @@ export class HandlerMe implements Sender, Asker {
   }
 
   /** The handler took an envelope past the mailbox. */
-  protected tookAside(_envelope: Envelope): void {}
+  protected tookAside(envelope: Envelope): void {
+    this.#cell.parts.endings.handled(envelope)
+  }
 
   /** Lets an outbox go, once whoever keeps what it holds has kept it. */
   protected leave(outbox: Outbox): Promise<void> {
@@ -359,7 +373,7 @@ export class HandlerMe implements Sender, Asker {
   /** A wait that ends with this handler's cancel at the latest; `begin` gives what ends it otherwise. */
   #wait<T>(begin: (resolve: (value: T) => void, reject: (error: TroupeError) => void) => () => void): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      const waits = (this.#waits ??= new Set())
+      const waits = (this.#waits ??= new Map<(error: TroupeError) => void, () => void>())
       const settle = <V>(then: (value: V) => void) => (value: V): void => {
         if (!waits.delete(fail)) return
         this.#handlers.pending--
@@ -367,8 +381,8 @@ export class HandlerMe implements Sender, Asker {
         then(value)
       }
       const fail = settle<TroupeError>(reject)
-      waits.add(fail)
       this.#handlers.pending++
+      waits.set(fail, () => end())
       const end = begin(settle<T>(resolve), fail)
     })
   }

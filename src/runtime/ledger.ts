@@ -8,7 +8,7 @@ import type { Address } from './address.js'
 import { pack, packEnvelope, unpack, unpackEnvelope } from './codec.js'
 import { Envelope, type Priority } from './envelope.js'
 import type { Journal, LogEntry, NewEntry } from './journal.js'
-import type { Outcome, Recorded } from './replay.js'
+import type { Failed, Outcome, Recorded } from './replay.js'
 
 /** What the log keeps of a handler's effects, packed. */
 export type Effect =
@@ -20,6 +20,8 @@ export type Effect =
   | { readonly t: 'sent'; readonly count: number }
   /** When a sleep ends. */
   | { readonly t: 'due'; readonly at: number; readonly due: number }
+  /** The handler has failed and runs again. */
+  | ({ readonly t: 'again' } & Failed)
 
 /** A result as it is kept, with the mail that its effect took past the mailbox. */
 export type KeptResult = Recorded & { readonly took?: number }
@@ -30,6 +32,8 @@ export type KeptReply = Pick<Recorded, 'outcome' | 'now'>
 /** What the former life of a handler left for it. */
 export interface Former {
   readonly records: readonly KeptResult[]
+  /** Results of a try that failed, which hold if they are called for again. */
+  readonly spare: readonly KeptResult[]
   readonly sent: number
   readonly asked: ReadonlyMap<number, number>
   readonly due: ReadonlyMap<number, number>
@@ -37,11 +41,14 @@ export interface Former {
 
 interface Open {
   records: KeptResult[]
+  spare: KeptResult[]
   readonly asked: Map<number, { readonly at: number; readonly name: string; readonly input: string }>
   /** Asks whose replies are in the log already. */
   readonly replies: Map<number, KeptReply>
   readonly due: Map<number, number>
   sent: number
+  /** What is to be forgotten before the handler runs again. */
+  failed: Failed | undefined
 }
 
 export class Ledger {
@@ -112,12 +119,15 @@ export class Ledger {
         return
       case 'sent':
         open.sent = effect.count
+        return
+      case 'again':
+        again(open, effect)
     }
   }
 
   #of(mail: number): Open {
     let open = this.#open.get(mail)
-    if (open === undefined) this.#open.set(mail, (open = { records: [], asked: new Map(), replies: new Map(), due: new Map(), sent: 0 }))
+    if (open === undefined) this.#open.set(mail, (open = { records: [], spare: [], asked: new Map(), replies: new Map(), due: new Map(), sent: 0, failed: undefined }))
     return open
   }
 
@@ -138,7 +148,7 @@ export class Ledger {
   former(envelope: Envelope): Former {
     const open = this.#open.get(envelope.entry)
     const asked = new Map([...(open?.asked ?? [])].map(([ask, { at }]) => [at, ask]))
-    return { records: [...(open?.records ?? [])], sent: open?.sent ?? 0, asked, due: new Map(open?.due) }
+    return { records: [...(open?.records ?? [])], spare: [...(open?.spare ?? [])], sent: open?.sent ?? 0, asked, due: new Map(open?.due) }
   }
 
   /** Keeps something that the handler of a mail did, with what it sent before it. */
@@ -149,18 +159,15 @@ export class Ledger {
     return numbers
   }
 
-  /** The handler failed with the failure of its latest effect: the next try is to do that again, and not to be told of it. */
-  again(of: number, error: unknown): void {
-    const open = this.#open.get(of)
-    const last = open?.records.at(-1)
-    if (open === undefined || last === undefined || last.outcome.ok || last.outcome.error !== error) return
-    open.records = open.records.slice(0, -1)
-    open.due.delete(last.at)
-    for (const [ask, { at }] of open.asked) {
-      if (at !== last.at) continue
-      open.asked.delete(ask)
-      open.replies.delete(ask)
-    }
+  /** The handler of a mail has failed. Nothing of it is forgotten unless it runs again. */
+  failed(of: number, failed: Failed): void {
+    this.#of(of).failed = failed
+  }
+
+  /** The handler of a mail is about to run; when it has failed before, that is in the log once this resolves. */
+  again(of: number): Promise<unknown> | undefined {
+    const failed = this.#open.get(of)?.failed
+    return failed && this.keep(of, { t: 'again', ...failed })
   }
 
   /** A reply is in the log already, so its asker need not keep it again. */
@@ -179,7 +186,8 @@ export class Ledger {
 
   /** The envelope has ended without a step: refused, expired, cancelled or set aside. Its asker, if it is durable, hears of it. */
   async deal(envelope: Envelope, answer: readonly NewEntry[]): Promise<void> {
-    const took = (this.#open.get(envelope.entry)?.records ?? []).flatMap(({ took }) => took ?? [])
+    const { records, spare } = this.#of(envelope.entry)
+    const took = [...records, ...spare].flatMap(({ took }) => took ?? [])
     await this.#afterOthers(() => this.#commit(this.#state, [envelope.entry, ...took], answer, this.#alarm))
   }
 
@@ -207,6 +215,17 @@ export class Ledger {
 }
 
 const noop = (): void => {}
+
+/** What failed is to run again, and what came after it counts only if it is called for again: an effect may stand elsewhere then. */
+function again(open: Open, { over, from, sent }: Failed): void {
+  open.spare = [...open.spare, ...open.records.filter(({ at, outcome }) => at >= from && outcome.ok)]
+  open.records = open.records.filter(({ at, outcome }) => at < from && (outcome.ok || over.includes(at)))
+  open.sent = Math.min(open.sent, sent)
+  open.failed = undefined
+  // An ask without a reply was called off when the handler failed.
+  for (const [ask, { at }] of open.asked) if (!open.records.some((record) => record.at === at)) open.asked.delete(ask)
+  for (const at of open.due.keys()) if (at >= from) open.due.delete(at)
+}
 
 export const mailEntry = (envelope: Envelope): NewEntry => ({ address: envelope.to, of: 0, body: packEnvelope(envelope, envelope.body) })
 export const replyEntry = (address: Address, of: number, ask: number, outcome: Outcome, now: number): NewEntry => ({ address, of, body: pack({ t: 'reply', ask, outcome, now } satisfies Effect) })

@@ -9,7 +9,10 @@
  * R3. An effect that has a record does not run; one that was cut off before its record runs again.
  * R4. The parts of a stream are seen before they are recorded, with its end; so they are given back at once when they are
  *     on record, and else the records of what was done between them wait for them.
- * R5. A call that is not the recorded one, or a record that nobody calls for, is `Incompatible`: the code has changed.
+ * R5. The code has changed, and the handler is `Incompatible`, when it calls something else where a record stands, when it
+ *     ends with records that it never called for, or when it waits for what comes later in the records than what it has
+ *     yet to call. How long it takes between two calls says nothing.
+ * R6. A handler that failed runs again without the failures that it did not get over, and with every success.
  */
 import { TroupeError } from '../ground/errors.js'
 
@@ -29,6 +32,16 @@ export interface Recorded {
   readonly now: number
 }
 
+/** What a handler that failed leaves behind. */
+export interface Failed {
+  /** The effects whose failures it got over. All others that failed run again. */
+  readonly over: readonly number[]
+  /** Effects from this one on were called after such a failure: another way may be taken the next time. */
+  readonly from: number
+  /** Messages that it had sent by then; later ones are sent again. */
+  readonly sent: number
+}
+
 /** What a replay needs of the world. */
 export interface ReplayPort {
   /** Keeps a result; resolves when it survives a crash. Gives what was kept instead, when something was already. */
@@ -36,11 +49,13 @@ export interface ReplayPort {
   /** Resolves once all that follows from what was just released has run. */
   settled(): Promise<void>
   now(): number
+  /** Messages that the handler has sent so far. */
+  sent(): number
+  /** Calls back once that much time has passed, unless it is cancelled first. */
+  timer(ms: number, fire: () => void): { cancel(): void }
 }
 
 interface Call {
-  readonly name: string
-  readonly input: string
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
 }
@@ -51,18 +66,24 @@ interface Said {
   whole: unknown
 }
 
-/** Looks for the call of a record this often before it counts as never called. */
-const LOOKS = 3
+/** How long a handler that waits for a later record may take to call for the one before it. */
+const PATIENCE_MS = 60_000
 
 export class Replay {
   readonly #records: readonly Recorded[]
-  readonly #positions: Set<number>
+  readonly #byPlace: ReadonlyMap<number, Recorded>
+  /** Successes of a former try that took another way: whoever calls for the same has them. */
+  readonly #spare: Recorded[]
   readonly #port: ReplayPort
   readonly #calls = new Map<number, Call>()
   /** Results of effects that ran while the records were still being given back. */
   readonly #held: (() => void)[] = []
   /** Streams that have no record and are read while records are given back. */
   #streams = 0
+  /** The failures that the handler saw, and how many effects it had called and messages sent by then. */
+  readonly #failures = new Map<number, { readonly error: unknown; readonly next: number; readonly sent: number }>()
+  /** Goes on with the record that is to be called for. */
+  #onCall: (() => void) | undefined
   #replaying: boolean
   #next = 0
   /** The records that the handler has got back. */
@@ -71,9 +92,10 @@ export class Replay {
   #failed: TroupeError | undefined
 
   /** `records` in the order of their recording; `began` is the clock time at which the handler first ran. */
-  constructor(records: readonly Recorded[], began: number, port: ReplayPort) {
+  constructor(records: readonly Recorded[], began: number, port: ReplayPort, spare: readonly Recorded[] = []) {
     this.#records = records
-    this.#positions = new Set(records.map(({ at }) => at))
+    this.#byPlace = new Map(records.map((record) => [record.at, record]))
+    this.#spare = [...spare]
     this.#port = port
     this.#now = began
     this.#replaying = records.length > 0
@@ -91,6 +113,17 @@ export class Replay {
     if (this.#failed !== undefined) throw this.#failed
   }
 
+  /** The handler has failed with this error: what is to be forgotten of it when it runs again. */
+  failedWith(error: unknown): Failed {
+    const seen = [...this.#failures]
+    const causes = causesOf(error)
+    let fatal = seen.filter(([, failure]) => causes.has(failure.error))
+    // An error of its own that follows from a failure, without naming it as its cause.
+    if (fatal.length === 0) fatal = seen.slice(-1).filter(([, failure]) => failure.next === this.#next)
+    const { next, sent } = fatal[0]?.[1] ?? { next: this.#next, sent: this.#port.sent() }
+    return { over: seen.filter((each) => !fatal.includes(each)).map(([at]) => at), from: next, sent }
+  }
+
   /** The time that the handler sees: that of its latest recorded result, so that it is the same when it runs again. */
   get now(): number {
     return this.#now
@@ -99,20 +132,42 @@ export class Replay {
   /** Runs an effect, or gives back its recorded result. */
   run(name: string, input: string, effect: (at: number) => PromiseLike<unknown>): Promise<unknown> {
     const at = this.#next++
+    const record = this.#byPlace.get(at)
+    this.#compare(at, name, input)
     if (this.#failed !== undefined) return Promise.reject(this.#failed)
-    if (this.#positions.has(at)) return new Promise((resolve, reject) => this.#calls.set(at, { name, input, resolve, reject }))
+    if (record !== undefined) {
+      return new Promise((resolve, reject) => {
+        this.#calls.set(at, { resolve, reject })
+        this.#onCall?.()
+      })
+    }
+    const spare = this.#takeSpare(name, input)
+    if (spare !== undefined) return this.#recorded({ at, name, input, outcome: spare })
     return Promise.resolve(effect(at)).then(
       (value) => this.#recorded({ at, name, input, outcome: { ok: true, value } }),
       (error: unknown) => this.#recorded({ at, name, input, outcome: { ok: false, error } }),
     )
   }
 
+  #compare(at: number, name: string, input: string): void {
+    const was = this.#byPlace.get(at)
+    if (was === undefined) return
+    if (was.name !== name) this.#diverge(`effect ${at} was ${was.name}, and is now ${name}`)
+    else if (was.input !== input) this.#diverge(`effect ${at}, ${name}, is now called with something else`)
+  }
+
+  #takeSpare(name: string, input: string): Outcome | undefined {
+    const place = this.#spare.findIndex((had) => had.name === name && had.input === input)
+    return place < 0 ? undefined : this.#spare.splice(place, 1)[0]?.outcome
+  }
+
   /** A stream, or its recorded parts; gives what it came to when it is read to its end. */
   async *parts(name: string, input: string, begin: () => AsyncIterable<unknown> & PromiseLike<unknown>): AsyncGenerator<unknown, unknown> {
     const at = this.#next++
+    const record = this.#byPlace.get(at)
+    this.#compare(at, name, input)
     if (this.#failed !== undefined) throw this.#failed
-    const record = this.#records.find((each) => each.at === at)
-    if (record !== undefined) return yield* this.#partsAgain(record, name, input)
+    if (record !== undefined) return yield* this.#partsAgain(record)
     const said: Said = { parts: [], whole: undefined }
     let outcome: Outcome = { ok: true, value: said }
     this.#streams++
@@ -133,11 +188,13 @@ export class Replay {
     return said.whole
   }
 
-  async *#partsAgain(record: Recorded, name: string, input: string): AsyncGenerator<unknown, unknown> {
-    const changed = changedFrom(record, { name, input })
-    if (changed !== undefined) throw this.#diverge(changed)
+  async *#partsAgain(record: Recorded): AsyncGenerator<unknown, unknown> {
     this.#given.add(record)
-    if (!record.outcome.ok) throw record.outcome.error
+    this.#onCall?.()
+    if (!record.outcome.ok) {
+      this.#failures.set(record.at, { error: record.outcome.error, next: this.#next, sent: this.#port.sent() })
+      throw record.outcome.error
+    }
     const { parts, whole } = record.outcome.value as Said
     yield* parts
     return whole
@@ -146,21 +203,29 @@ export class Replay {
   #recorded(result: Omit<Recorded, 'now'>): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const keep = (): void => void this.#keep({ ...result, now: this.#port.now() }, resolve, reject)
-      if (this.#replaying) this.#held.push(keep)
-      else keep()
+      if (!this.#replaying) return keep()
+      this.#held.push(keep)
+      this.#onCall?.()
     })
   }
 
   async #keep(result: Recorded, resolve: (value: unknown) => void, reject: (error: unknown) => void): Promise<void> {
+    // What code that is not the recorded one has done is no result of the recorded one.
+    if (this.#failed !== undefined) return reject(this.#failed)
     let kept: Pick<Recorded, 'outcome' | 'now'>
     try {
       kept = await this.#port.record(result)
     } catch (error) {
       return reject(error)
     }
-    this.#now = kept.now
-    if (kept.outcome.ok) resolve(kept.outcome.value)
-    else reject(kept.outcome.error)
+    this.#give(result.at, kept, { resolve, reject })
+  }
+
+  #give(at: number, { outcome, now }: Pick<Recorded, 'outcome' | 'now'>, { resolve, reject }: Call): void {
+    this.#now = now
+    if (outcome.ok) return resolve(outcome.value)
+    this.#failures.set(at, { error: outcome.error, next: this.#next, sent: this.#port.sent() })
+    reject(outcome.error)
   }
 
   async #giveBack(): Promise<void> {
@@ -168,34 +233,59 @@ export class Replay {
       const call = await this.#callOf(record)
       if (this.#failed !== undefined) return
       if (this.#given.has(record)) continue
-      const changed = call === undefined ? `${record.name} was recorded as effect ${record.at}, and the code no longer calls it` : changedFrom(record, call)
-      if (call === undefined || changed !== undefined) return void this.#diverge(changed as string)
+      if (call === undefined) return this.#diverge(`it waits for other effects before it calls ${record.name}, which was recorded as effect ${record.at} before them`)
       this.#calls.delete(record.at)
       this.#given.add(record)
-      this.#now = record.now
-      if (record.outcome.ok) call.resolve(record.outcome.value)
-      else call.reject(record.outcome.error)
+      this.#give(record.at, record, call)
       await this.#port.settled()
     }
     this.#replaying = false
     for (const keep of this.#held.splice(0)) keep()
   }
 
-  async #callOf(record: Recorded): Promise<Call | undefined> {
+  /** The call for a record, whenever it comes; nothing when the handler waits for what comes after it, and goes on waiting. */
+  #callOf(record: Recorded): Promise<Call | undefined> {
     const { at } = record
-    for (let look = 0; look < LOOKS && !this.#calls.has(at) && !this.#given.has(record); look = this.#streams > 0 ? 0 : look + 1) await this.#port.settled()
-    return this.#calls.get(at)
+    const isThere = (): boolean => this.#calls.has(at) || this.#given.has(record) || this.#failed !== undefined
+    if (isThere()) return Promise.resolve(this.#calls.get(at))
+    return new Promise((resolve) => {
+      let patience: { cancel(): void } | undefined
+      const end = (): void => {
+        this.#onCall = undefined
+        patience?.cancel()
+        resolve(this.#calls.get(at))
+      }
+      const look = (): void => {
+        if (isThere()) end()
+        else if (this.#streams === 0 && this.#calls.size + this.#held.length > 0) patience ??= this.#port.timer(PATIENCE_MS, end)
+      }
+      this.#onCall = look
+      look()
+    })
   }
 
-  #diverge(how: string): TroupeError {
+  #diverge(how: string): void {
+    if (this.#failed !== undefined) return
     this.#failed = new TroupeError('Incompatible', `the handler no longer matches its journal: ${how}`, 'bring back the code that began it, or give the definition a version hook for it')
     this.#replaying = false
     for (const call of this.#calls.values()) call.reject(this.#failed)
     this.#calls.clear()
     for (const keep of this.#held.splice(0)) keep()
-    return this.#failed
+    this.#onCall?.()
   }
 }
 
-const changedFrom = (was: Recorded, is: Pick<Recorded, 'name' | 'input'>): string | undefined =>
-  is.name !== was.name ? `effect ${was.at} was ${was.name}, and is now ${is.name}` : is.input !== was.input ? `effect ${was.at}, ${was.name}, is now called with something else` : undefined
+/** Most errors that one error may stand for, its causes and theirs. */
+const CAUSES_MAX = 100
+
+/** An error, its causes, and those that it gathers. */
+function causesOf(error: unknown): Set<unknown> {
+  const causes = new Set([error])
+  // What is added on the way is looked at too.
+  for (const each of causes) {
+    if (!(each instanceof Error) || causes.size > CAUSES_MAX) continue
+    if (each.cause !== undefined) causes.add(each.cause)
+    if (each instanceof AggregateError) for (const one of each.errors) causes.add(one)
+  }
+  return causes
+}

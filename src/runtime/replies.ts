@@ -112,6 +112,15 @@ export class Replies {
     ask.asked.cancel(envelope, reason)
   }
 
+  /** Its asker has left it without a word, and may wait for the same ask later. */
+  letGo(id: number): void {
+    const ask = this.#open.get(id)
+    if (ask === undefined || !this.#open.delete(id)) return
+    ask.release?.()
+    ask.asker?.closed(ask)
+    if (this.#open.size === 0) this.#rest()
+  }
+
   /** Cancels everything that is open. */
   cancelAll(reason: CancelReason): void {
     for (const id of Array.from(this.#open.keys())) this.cancel(id, reason)

@@ -1,6 +1,10 @@
+import { readFile } from 'node:fs/promises'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Replay, type Recorded } from '../../src/runtime/replay.js'
+
+/** What fires once a replay has waited for too long. */
+const patience: ((() => void) | undefined)[] = []
 
 type Step = (name: string, value?: unknown) => Promise<unknown>
 type Handler = (step: Step, replay: () => Replay) => Promise<unknown>
@@ -24,6 +28,11 @@ async function live(handler: Handler, journal: Recorded[], random: () => number,
     },
     settled: () => turns(1),
     now: () => ++time,
+    sent: () => 0,
+    timer: (_, fire) => {
+      const waited = patience.push(fire) - 1
+      return { cancel: () => void (patience[waited] = undefined) }
+    },
   })
   const step: Step = (name, value) =>
     replay.run(name, JSON.stringify(value ?? null), async () => {
@@ -96,4 +105,41 @@ test.each<[string, Handler, RegExp]>([
   const again = await live(changed, journal, Math.random)
   if (_name === 'calls nothing') expect(again.value).toBeUndefined()
   else expect(again.error).toMatchObject({ code: 'Incompatible', message: expect.stringMatching(message) as string })
+})
+
+test('a handler that takes real time between two effects is the one that was recorded', async () => {
+  const slow: Handler = async (step) => {
+    const first = await step('a')
+    await readFile(new URL(import.meta.url))
+    for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve))
+    return [first, await step('b')]
+  }
+  const journal: Recorded[] = []
+  await live(slow, journal, Math.random)
+  const again = await live(slow, journal, Math.random)
+  expect(again).toMatchObject({ value: ['a', 'b'], ran: [] })
+})
+
+test('code that waits for a later effect before it calls for an earlier one is told, once it has had its time', async () => {
+  const journal: Recorded[] = []
+  // First both at once, the later settled first; then one after the other.
+  const gate: { open?: () => void } = {}
+  await live(async (step) => {
+    const held = new Promise<void>((resolve) => (gate.open = resolve))
+    return Promise.all([step('a').then(() => gate.open?.()), held.then(() => step('c')), step('b')])
+  }, journal, () => 0)
+  expect(journal.map(({ name }) => name)).toEqual(['a', 'b', 'c'])
+  const reordered = [journal[2], journal[0], journal[1]] as Recorded[]
+  patience.length = 0
+  const told = live(async (step) => [await step('a'), await step('b'), await step('c')], reordered, () => 0)
+  while (patience.length === 0) await new Promise((resolve) => setImmediate(resolve))
+  patience[0]?.()
+  expect((await told).error).toMatchObject({ code: 'Incompatible', message: expect.stringMatching(/waits for other effects before it calls c/) as string })
+})
+
+test('what code that has changed does is not recorded', async () => {
+  const journal: Recorded[] = []
+  await live((step) => step('look'), journal, Math.random)
+  await live((step) => Promise.allSettled([step('pay'), step('ship')]), journal, Math.random)
+  expect(journal.map(({ name }) => name)).toEqual(['look'])
 })

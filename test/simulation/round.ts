@@ -57,8 +57,8 @@ export const rounds = (each: number): Omit<SimulationOptions<World>, 'seed' | 'f
       await sim.sleep(Math.floor(sim.random() * 400_000))
     }
     await sim.sleep('1d')
-    const seen = await sim.insist(() => sim.ref(Counter, 'counter/0').ask({ type: 'seen' }))
-    const walked = (await Promise.all(Array.from({ length: WALKERS }, (_, w) => sim.insist(() => sim.ref(Walker, `walker/${w}`).ask({ type: 'walked' }))))).flat()
+    const seen = await sim.insist(() => sim.ref(Counter, 'counter/0').ask({ type: 'seen' }, { timeout: 'none' }))
+    const walked = (await Promise.all(Array.from({ length: WALKERS }, (_, w) => sim.insist(() => sim.ref(Walker, `walker/${w}`).ask({ type: 'walked' }, { timeout: 'none' }))))).flat()
     if (walked.toSorted().join() !== seen.toSorted().join()) throw new Error(`walked ${walked.join(', ')}; counted ${seen.join(', ')}`)
     const lost = sim.world.accepted.filter((id) => !walked.includes(id))
     if (lost.length > 0) throw new Error(`accepted and never walked: ${lost.join(', ')}`)
