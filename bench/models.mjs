@@ -198,17 +198,29 @@ async function chatUnderLoad(host) {
   return median(ratios) < 1.5
 }
 
+/** Growth shows between the tenths of the calls: what is loaded and warmed up on the way is there after the first. */
 async function soak(host, calls) {
-  const state = () => ({ heap: process.memoryUsage().heapUsed, rss: process.memoryUsage().rss, handles: process.getActiveResourcesInfo().length })
+  const state = () => {
+    globalThis.gc?.()
+    globalThis.gc?.()
+    return { heap: process.memoryUsage().heapUsed, rss: process.memoryUsage().rss, handles: process.getActiveResourcesInfo().length }
+  }
   const run = callers(host, 'embedded:encoder', 64)
-  await run(Math.ceil(calls / 10))
-  globalThis.gc?.()
+  const tenth = Math.ceil(calls / 10)
+  const tell = (name, { heap, rss, handles }) => console.log(`| ${name} | ${(heap / 1e6).toFixed(1)} | ${(rss / 1e6).toFixed(1)} | ${handles} |`)
+  console.log(`\n### Soak: ${show(calls)} embed calls after ${show(tenth)} to warm up\n\n| after calls | heap, MB | resident, MB | handles |\n| ---: | ---: | ---: | ---: |`)
+  await run(tenth)
   const before = state()
-  await run(calls)
-  globalThis.gc?.()
-  const after = state()
-  console.log(`\n### Soak: ${show(calls)} embed calls\n\nheap ${((after.heap - before.heap) / 1e6).toFixed(1)} MB, resident ${((after.rss - before.rss) / 1e6).toFixed(1)} MB, handles ${after.handles - before.handles}`)
-  return true
+  tell(0, before)
+  let after = before
+  for (let done = tenth; done < calls + tenth; done += tenth) {
+    await run(tenth)
+    after = state()
+    tell(done, after)
+  }
+  const [heap, rss] = [(after.heap - before.heap) / 1e6, (after.rss - before.rss) / 1e6]
+  console.log(`\nstart to end: heap ${heap.toFixed(1)} MB, resident ${rss.toFixed(1)} MB, handles ${after.handles - before.handles} (bars: 2 MB, 50 MB, 0)`)
+  return heap < 2 && rss < 50 && after.handles <= before.handles
 }
 
 async function main() {

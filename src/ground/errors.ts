@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'Gone'
   | 'ModelNotFound'
   | 'ModelFailed'
+  | 'OutOfMemory'
   | 'MissingDependency'
   | 'StoreCorrupt'
   | 'Incompatible'

@@ -25,6 +25,7 @@ export class Call {
   readonly chars: number
   /** Set while a thread works on it, so that credit and leaving reach that thread. */
   producer: Producer | undefined
+  readonly #leavers = new Set<() => void>()
   readonly #results: unknown[]
   readonly #onEnd: (call: Call) => void
   #missing: number
@@ -46,6 +47,12 @@ export class Call {
   /** Pieces that have no result. */
   get missing(): number {
     return this.#missing
+  }
+
+  /** Calls `tell` when the call fails before its end: whoever works on it may leave off. Gives the way to take that back. */
+  whenLeft(tell: () => void): () => void {
+    this.#leavers.add(tell)
+    return () => this.#leavers.delete(tell)
   }
 
   /** The result of one piece; parts are told in the order of the inputs. */
@@ -71,6 +78,7 @@ export class Call {
     if (this.ended) return
     this.answer.fail(error)
     this.producer?.left()
+    for (const tell of this.#leavers) tell()
     this.#close()
   }
 

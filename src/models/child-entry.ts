@@ -23,7 +23,7 @@ process.on('message', (message: ToChild) => {
       send({ kind: 'pong' })
       return
     case 'task':
-      void thread?.serve(message.task).then((reply) => send({ kind: 'reply', id: message.id, reply }))
+      void thread?.serve(message.task).then((reply) => send({ kind: 'reply', id: message.id, reply, rssBytes: process.memoryUsage.rss() }))
   }
 })
 // Messages are read between native calls only, so none is under way here.

@@ -8,7 +8,7 @@ import type { ModelSpec, Parts, Reply, StripWrite, Task } from './wire.js'
 /** From the host to the process. */
 export type ToChild = { readonly kind: 'start'; readonly spec: ModelSpec } | { readonly kind: 'task'; readonly id: number; readonly task: Task } | { readonly kind: 'write'; readonly write: StripWrite } | { readonly kind: 'ping' }
 /** From the process to the host. */
-export type FromChild = { readonly kind: 'reply'; readonly id: number; readonly reply: Reply } | Parts | { readonly kind: 'pong' }
+export type FromChild = { readonly kind: 'reply'; readonly id: number; readonly reply: Reply; readonly rssBytes: number } | Parts | { readonly kind: 'pong' }
 
 /** A model in a process of its own, which does not outlive this one. */
 export const openChild: OpenThread = ({ spec }, onParts) => new Child(spec, onParts)
@@ -18,6 +18,7 @@ class Child implements Thread {
   readonly #waiting = new Map<number, { resolve: (reply: Reply) => void; reject: (error: Error) => void }>()
   #nextId = 1
   #heard = 0
+  #rssBytes: number | undefined
   #gone: Error | undefined
 
   constructor(spec: ModelSpec, onParts: (message: Parts) => void) {
@@ -34,6 +35,10 @@ class Child implements Thread {
   get progress(): { inside: boolean; steps: number } {
     this.#send({ kind: 'ping' })
     return { inside: this.#waiting.size > 0, steps: this.#heard }
+  }
+
+  get rssBytes(): number | undefined {
+    return this.#rssBytes
   }
 
   write(write: StripWrite): void {
@@ -77,6 +82,7 @@ class Child implements Thread {
     this.#heard++
     if (message.kind === 'parts') onParts(message)
     if (message.kind !== 'reply') return
+    this.#rssBytes = message.rssBytes
     this.#waiting.get(message.id)?.resolve(message.reply)
     this.#waiting.delete(message.id)
     this.#rest()

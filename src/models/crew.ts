@@ -1,6 +1,7 @@
 /** The threads of one model: placed on first need, started as work comes, replaced when they die. */
 import type { Clock } from '../ground/clock.js'
 import { TroupeError } from '../ground/errors.js'
+import { failureOf } from './failure.js'
 import { DEATHS_MAX } from './limits.js'
 import { Replica, ThreadDied, type OpenThread } from './replica.js'
 import type { ModelSpec, Strip } from './wire.js'
@@ -23,8 +24,8 @@ export interface CrewOptions {
   readonly openThread: OpenThread
   readonly clock: Clock
   readonly watchdogMs: number
-  /** Whether so many bytes more may be held; asking may make others give up theirs. */
-  readonly makeRoom: (bytes: number) => Promise<boolean>
+  /** Asking for so many bytes more may make others give up theirs; the error says why even that is not enough. */
+  readonly makeRoom: (bytes: number) => Promise<TroupeError | undefined>
   readonly onProgress: (progress: Progress) => void
   /** A thread has room, or has come to rest. */
   readonly onChange: () => void
@@ -43,7 +44,7 @@ export class Crew {
   readonly #loading = new Map<Replica, Promise<void>>()
   #placed: Placed | undefined
   #placing: Promise<Placed> | undefined
-  readonly #memory = new Map<Replica, number>()
+  readonly #memory = new WeakMap<Replica, number>()
   #lostBytes = 0
   #abandoned = 0
   #deathsInRow = 0
@@ -71,9 +72,9 @@ export class Crew {
   get deaths(): number {
     return this.#deaths
   }
-  /** Memory of the threads, as measured when each had loaded, and of those that hang and keep theirs. */
+  /** Memory of the threads, as measured when each had loaded (until then, its files), and of those that hang and keep theirs. */
   get memoryBytes(): number {
-    return [...this.#members].reduce((sum, replica) => sum + (this.#memory.get(replica) ?? 0), this.#lostBytes)
+    return [...this.#members].reduce((sum, replica) => sum + this.#bytesOf(replica), this.#lostBytes)
   }
   get abandoned(): number {
     return this.#abandoned
@@ -89,7 +90,7 @@ export class Crew {
   /** Starts and loads every thread of the placement. */
   async warm(): Promise<void> {
     const { replicas, spec } = await this.#place()
-    while (this.#members.size < replicas && (this.#members.size === 0 || (await this.#options.makeRoom(spec.bytes)))) this.#start()
+    while (this.#members.size < replicas && (await this.#mayStart(spec.bytes))) this.#start()
     await Promise.all(this.#loading.values())
   }
 
@@ -109,13 +110,12 @@ export class Crew {
   bury(replica: Replica, cause: Error): TroupeError {
     const { model } = this.#options
     const reason = replica.abandoned ? 'thread-hung' : 'thread-died'
-    const error = new TroupeError('ModelFailed', `a thread of ${model} ${replica.abandoned ? 'was given up' : 'died'}: ${cause.message}`, 'ask again; if it happens for the same input, leave that input out', { model, reason }, cause)
+    const error = failureOf(cause, model, () => new TroupeError('ModelFailed', `a thread of ${model} ${replica.abandoned ? 'was given up' : 'died'}: ${cause.message}`, 'ask again; if it happens for the same input, leave that input out', { model, reason }, cause))
     if (this.#members.delete(replica)) {
       if (replica.lingers) {
         this.#abandoned++
-        this.#lostBytes += this.#memory.get(replica) ?? 0
+        this.#lostBytes += this.#bytesOf(replica)
       }
-      this.#memory.delete(replica)
       replica.discard()
       this.#deaths++
       this.#deathsInRow++
@@ -154,13 +154,24 @@ export class Crew {
     return this.#placing
   }
 
-  /** One more thread, as soon as there is memory for it; the first one is started in any case. */
+  #bytesOf(replica: Replica): number {
+    return replica.rssBytes ?? this.#memory.get(replica) ?? 0
+  }
+
+  /** Without memory for another thread those there are do the work; without any for the first, nobody does. */
+  async #mayStart(bytes: number): Promise<boolean> {
+    const lacking = await this.#options.makeRoom(bytes)
+    if (lacking === undefined || this.#members.size > 0) return lacking === undefined
+    this.#options.onLost(lacking)
+    throw lacking
+  }
+
+  /** One more thread, as soon as there is memory for it. */
   #begin(): void {
     if (this.#beginning) return
     this.#beginning = true
     const begun = this.#place().then(async ({ spec, replicas }) => {
-      const room = await this.#options.makeRoom(spec.bytes)
-      if (!this.#closed && this.#members.size < replicas && (room || this.#members.size === 0)) this.#start()
+      if ((await this.#mayStart(spec.bytes)) && !this.#closed && this.#members.size < replicas) this.#start()
     })
     void begun.catch(() => undefined).finally(() => (this.#beginning = false))
   }
@@ -170,6 +181,7 @@ export class Crew {
     this.#options.onProgress({ kind: 'loading', model: spec.name, bytes: spec.bytes })
     const replica = new Replica({ open: this.#options.openThread, spec, clock: this.#options.clock, watchdogMs: this.#options.watchdogMs, onIdle: () => this.#noteChange() })
     this.#members.add(replica)
+    this.#memory.set(replica, spec.bytes)
     const loading = this.#load(replica, spec).finally(() => this.#loading.delete(replica))
     loading.catch(() => undefined)
     this.#loading.set(replica, loading)

@@ -20,7 +20,7 @@ import { CALLS_MAX, CHARS_MAX, EXIT_WAIT_MS, MEMORY_SHARE, MODELS_MAX, WATCHDOG_
 import { isPackaged } from './packaged.js'
 import { Pool, type PoolMetrics } from './pool.js'
 import { remoteNamed } from './named-remote.js'
-import { joined, Remote, type RemoteModel } from './remote.js'
+import { joined, Remote, type RemoteMetrics, type RemoteModel } from './remote.js'
 import type { OpenThread, Thread } from './replica.js'
 import type { Host, Ranked, Understood, ZeroShotOptions } from './tasks.js'
 import type { Reply, Strip } from './wire.js'
@@ -206,6 +206,10 @@ class ModelHost implements Host {
     return Object.fromEntries([...this.#pools].map(([model, pool]) => [model, pool.metrics()]))
   }
 
+  remoteMetrics(): Readonly<Record<string, RemoteMetrics>> {
+    return Object.fromEntries([...this.#remotes].map(([name, remote]) => [name, remote.metrics()]))
+  }
+
   /** A call that cannot even begin is refused where its answer is awaited, as any other. */
   #on(model: string, pipeline: string | undefined, call: (pool: Pool) => Inference): Inference {
     try {
@@ -231,13 +235,13 @@ class ModelHost implements Host {
     if (this.#stopped) throw new TroupeError('Cancelled', 'the model host has stopped', 'create a new host')
     if (this.#pools.size >= MODELS_MAX) throw new TroupeError('Overloaded', `this host knows ${MODELS_MAX} models already`, 'use fewer models, or stop this host and create another', { model, retryAfterMs: 1_000 })
     if (this.#pools.size === 0) process.on('exit', this.#onExit)
-    const pool = new Pool({
+    const pool: Pool = new Pool({
       model,
       place: () => (pipeline === undefined ? this.#place(model) : this.#placeWhole(model, pipeline)),
       openThread: this.#options.placement?.[model]?.isolation === 'process' ? openChild : openThread,
       clock: this.#clock,
       watchdogMs: this.#options.watchdogMs ?? WATCHDOG_MS,
-      makeRoom: (bytes) => this.#makeRoom(bytes),
+      makeRoom: (bytes) => this.#makeRoom(model, pool, bytes),
       cores: this.#cores,
       callsMax: this.#options.callsMax ?? CALLS_MAX,
       charsMax: this.#options.charsMax ?? CHARS_MAX,
@@ -255,15 +259,18 @@ class ModelHost implements Host {
   }
 
   /** Lets idle models rest, the one not used for longest first, until so many bytes more fit. */
-  async #makeRoom(bytes: number): Promise<boolean> {
+  async #makeRoom(model: string, own: Pool, bytes: number): Promise<TroupeError | undefined> {
     const most = this.#options.memoryMax ?? (process.constrainedMemory() > 0 ? Math.min(process.constrainedMemory(), totalmem()) : totalmem()) * MEMORY_SHARE
     const held = (): number => [...this.#pools.values()].reduce((sum, pool) => sum + pool.memoryBytes, 0)
-    const idle = [...this.#pools.values()].filter((pool) => pool.quiet && pool.memoryBytes > 0).sort((a, b) => a.lastUsed - b.lastUsed)
+    const idle = [...this.#pools.values()].filter((pool) => pool !== own && pool.quiet && pool.memoryBytes > 0).sort((a, b) => a.lastUsed - b.lastUsed)
     for (const pool of idle) {
       if (held() + bytes <= most) break
       await pool.rest()
     }
-    return held() + bytes <= most
+    if (held() + bytes <= most) return undefined
+    const megabytes = (count: number): string => `${Math.ceil(count / 1e6)} MB`
+    const hint = bytes > most ? 'raise memoryMax of the host, or choose a smaller dtype or model' : 'ask again when other models are at rest, place them with fewer replicas, or raise memoryMax of the host'
+    return new TroupeError('OutOfMemory', `${model} needs ${megabytes(bytes)}, and models at work hold ${megabytes(held())} of the ${megabytes(most)} that they may`, hint, { model, reason: 'over-budget', bytes, heldBytes: held(), memoryMax: most })
   }
 
   async #place(model: string): Promise<Placed> {

@@ -19,7 +19,7 @@ export const NAMED_REMOTES_MAX = 1_024
 
 // What a thread is given.
 
-/** Passes that a thread holds, one running and one that follows at once, so that a round trip to the host costs no time; further work waits. */
+/** Passes that a thread holds, one running and one that follows at once, so that a round trip to the host costs no time; further work waits. Each has a slot of the strip, too. */
 export const PASSES_AHEAD = 2
 
 /** Milliseconds that a pass is meant to take: long enough to fill a batch, short enough to stop, and to let others in; longer work is split. */

@@ -229,7 +229,7 @@ export class Pool implements CoreUser {
     const share = Math.max(Math.ceil((this.#line.cost + this.#inHand) / (ready * PASSES_AHEAD)), most / 2)
     const bulkMost = crowded ? clamp(PASS_BESIDE_MS / this.#msPerToken, PASS_TOKENS_MIN, PASS_TOKENS_MAX) : most
     const limit = (first: Work): number => Math.min(share, first.urgency === 'bulk' ? bulkMost : most)
-    const batch = this.#line.gather({ tokensMax: limit, countMax: PASS_COUNT_MAX }, fits)
+    const batch = this.#line.gather({ tokensMax: limit, countMax: this.#crew.placed?.spec.pipeline === undefined ? PASS_COUNT_MAX : 1 }, fits)
     if (batch.length > 0) void this.#runPass(replica, batch, most)
   }
 
@@ -244,8 +244,10 @@ export class Pool implements CoreUser {
     this.#read.begin(this.#options.clock.elapsed())
     let tokens = 0
     const first = batch[0] as Work
+    const pass = replica.pass({ task: first.task, options: first.options, inputs: batch.map(({ input }) => input), tokensMax: Math.floor(tokensMax) }, rankOf(first.urgency))
+    const stay = [...new Set(batch.map(({ call }) => call))].map((call) => call.whenLeft(() => void (batch.every(({ gone }) => gone) && pass.cancel())))
     try {
-      const reply = await replica.pass({ task: first.task, options: first.options, inputs: batch.map(({ input }) => input), tokensMax: Math.floor(tokensMax) }, rankOf(first.urgency))
+      const reply = await pass.result
       tokens = reply.tokens
       this.#learnPass(reply, batch.length)
       for (const { index, error } of reply.refused ?? []) refuse(batch[index] as Work, error)
@@ -254,6 +256,7 @@ export class Pool implements CoreUser {
       if (thrown instanceof ThreadDied) this.#died(replica, batch, thrown)
       else for (const { call } of batch) call.fail(thrown as TroupeError)
     }
+    for (const undo of stay) undo()
     this.#inHand -= cost
     this.#read.end(this.#options.clock.elapsed(), tokens)
     this.#done(batch)
@@ -332,6 +335,7 @@ export class Pool implements CoreUser {
   }
 
   #lose(error: TroupeError): void {
+    this.#options.cores.leave(this)
     this.#failAll(error)
     this.#options.onLost()
   }

@@ -18,10 +18,30 @@ export interface RemoteEmbeddingModel {
   readonly modelId: string
   readonly provider: string
   readonly maxEmbeddingsPerCall?: number | PromiseLike<number | undefined> | undefined
-  doEmbed(options: { values: string[]; abortSignal?: AbortSignal }): PromiseLike<{ readonly embeddings: readonly (readonly number[])[] }>
+  doEmbed(options: { values: string[]; abortSignal?: AbortSignal }): PromiseLike<{ readonly embeddings: readonly (readonly number[])[]; readonly usage?: { readonly tokens: number } | undefined }>
 }
 export type RemoteModel = RemoteLanguageModel | RemoteEmbeddingModel
 
+
+/** What a model of a provider was asked, and what it took. */
+export interface RemoteMetrics {
+  /** Calls that began, and those of them that are open now. */
+  readonly calls: number
+  readonly open: number
+  readonly failed: number
+  /** Requests that were sent again, and milliseconds that calls waited before those. */
+  readonly retries: number
+  readonly waitedMs: number
+  /** Answers that said that the provider is busy. */
+  readonly rateLimits: number
+  /** Tokens as the provider counts them. */
+  readonly promptTokens: number
+  readonly completionTokens: number
+  readonly texts: number
+  /** Milliseconds in requests, all together. */
+  readonly requestMs: number
+  readonly overloads: number
+}
 
 interface Finish {
   readonly finishReason: string | { readonly unified: string }
@@ -42,6 +62,7 @@ export class Remote {
   readonly #clock: Clock
   readonly #callsMax: number
   readonly #calls = new Set<Call>()
+  readonly #counts = { calls: 0, failed: 0, retries: 0, waitedMs: 0, rateLimits: 0, promptTokens: 0, completionTokens: 0, texts: 0, requestMs: 0, overloads: 0 }
 
   constructor({ name, model, clock, callsMax }: { name: string; model: RemoteModel; clock: Clock; callsMax: number }) {
     this.#name = name
@@ -77,6 +98,10 @@ export class Remote {
     return call.answer
   }
 
+  metrics(): RemoteMetrics {
+    return { ...this.#counts, open: this.#calls.size }
+  }
+
   stop(error: TroupeError): void {
     for (const call of this.#calls) call.fail(error)
   }
@@ -88,22 +113,44 @@ export class Remote {
       controller.abort()
     }
     const call = new Call({ clock: this.#clock, how, count: 1, chars: 0, onEnd, ...(join === undefined ? {} : { join }) })
-    if (!call.ended && this.#calls.size >= this.#callsMax) call.fail(new TroupeError('Overloaded', `${this.#calls.size} calls are already open for ${this.#name}`, 'try again after details.retryAfterMs, or send less at once', { model: this.#name, retryAfterMs: REMOTE_WAIT_MS }))
-    if (!call.ended) this.#calls.add(call)
+    if (!call.ended && this.#calls.size >= this.#callsMax) {
+      this.#counts.overloads++
+      call.fail(new TroupeError('Overloaded', `${this.#calls.size} calls are already open for ${this.#name}`, 'try again after details.retryAfterMs, or send less at once', { model: this.#name, retryAfterMs: REMOTE_WAIT_MS }))
+    }
+    if (!call.ended) {
+      this.#calls.add(call)
+      this.#counts.calls++
+    }
     return { call, signal: controller.signal }
   }
 
   async #settle(call: Call, signal: AbortSignal, work: () => Promise<unknown>): Promise<void> {
     for (let tried = 1; !call.ended; tried++) {
+      const start = this.#clock.elapsed()
       try {
-        return call.end(await work())
+        const result = await work()
+        this.#counts.requestMs += this.#clock.elapsed() - start
+        return call.end(result)
       } catch (thrown) {
+        this.#counts.requestMs += this.#clock.elapsed() - start
+        if (call.ended) return
         const { error, waitMs } = this.#judge(thrown, tried)
+        if (error.code === 'Overloaded') this.#counts.rateLimits++
         // What a reader has seen cannot be taken back.
-        if (waitMs === undefined || waitMs > REMOTE_WAIT_MAX_MS || tried === REMOTE_TRIES || call.answer.came > 0) return call.fail(error)
-        await waited(waitMs, signal, this.#clock)
+        if (waitMs === undefined || waitMs > REMOTE_WAIT_MAX_MS || tried === REMOTE_TRIES || call.answer.came > 0) {
+          this.#counts.failed++
+          return call.fail(error)
+        }
+        await this.#wait(waitMs, signal)
       }
     }
+  }
+
+  async #wait(ms: number, signal: AbortSignal): Promise<void> {
+    const start = this.#clock.elapsed()
+    await waited(ms, signal, this.#clock)
+    this.#counts.waitedMs += this.#clock.elapsed() - start
+    if (!signal.aborted) this.#counts.retries++
   }
 
   async #write(model: RemoteLanguageModel, request: GenerateRequest, call: Call, signal: AbortSignal): Promise<GenerateResult> {
@@ -123,6 +170,8 @@ export class Remote {
     const reason = typeof finish?.finishReason === 'object' ? finish.finishReason.unified : finish?.finishReason
     if (reason === 'error') throw new Error('the answer broke off before its end')
     const usage = { promptTokens: countOf(finish?.usage.inputTokens), completionTokens: countOf(finish?.usage.outputTokens) }
+    this.#counts.promptTokens += usage.promptTokens
+    this.#counts.completionTokens += usage.completionTokens
     const finishReason = reason === 'length' ? 'length' : 'stop'
     if (toolCalls.length > 0) return { text, usage, finishReason: 'stop', toolCalls }
     if (request.schema === undefined) return { text, usage, finishReason }
@@ -134,7 +183,9 @@ export class Remote {
     const most = (await model.maxEmbeddingsPerCall) ?? REMOTE_EMBEDDINGS_MAX
     const vectors: Float32Array[] = []
     for (let at = 0; at < texts.length; at += most) {
-      const { embeddings } = await model.doEmbed({ values: texts.slice(at, at + most), abortSignal: signal })
+      const { embeddings, usage } = await model.doEmbed({ values: texts.slice(at, at + most), abortSignal: signal })
+      this.#counts.promptTokens += usage?.tokens ?? 0
+      this.#counts.texts += embeddings.length
       for (const embedding of embeddings) vectors.push(Float32Array.from(embedding))
     }
     return vectors

@@ -14,6 +14,8 @@ export interface Thread {
   /** Only for a process in place of a thread: what else the strip would tell, and carry there. */
   readonly progress?: { readonly inside: boolean; readonly steps: number }
   write?(write: StripWrite): void
+  /** … and the memory that it was last seen to hold. */
+  readonly rssBytes?: number | undefined
 }
 export type OpenThread = (data: WorkerData, onParts: (message: Parts) => void) => Thread
 
@@ -38,6 +40,13 @@ export interface SequenceTask {
   readonly request: GenerateRequest
   readonly rank: number
   readonly onPart: (text: string) => void
+}
+
+/** A pass in this thread's hands. */
+export interface RunningPass {
+  readonly result: Promise<Passed>
+  /** Nobody wants it any more: it ends before its next native call, or its next token. */
+  cancel(): void
 }
 
 /** A sequence in this thread's hands. */
@@ -71,6 +80,7 @@ export class Replica {
   readonly #strip = new Strip()
   readonly #sequences = new Map<number, Held>()
   readonly #freeSlots = Array.from({ length: SLOTS }, (_, slot) => slot)
+  readonly #passSlots = Array.from({ length: PASSES_AHEAD }, (_, ahead) => SLOTS + ahead)
   readonly #onIdle: () => void
   #state: 'loading' | 'ready' | 'dead' = 'loading'
   #tasks = 0
@@ -104,6 +114,10 @@ export class Replica {
   /** True when it could not be ended even so, and keeps its memory. */
   get lingers(): boolean {
     return this.#abandoned && this.#thread.write === undefined
+  }
+  /** Only of a process: memory that it was last seen to hold. */
+  get rssBytes(): number | undefined {
+    return this.#thread.rssBytes
   }
   get strip(): Strip {
     return this.#strip
@@ -146,13 +160,20 @@ export class Replica {
     return ms
   }
 
-  async pass(task: PassTask, rank: number): Promise<Passed> {
+  pass(task: PassTask, rank: number): RunningPass {
+    const slot = this.#passSlots.pop()
+    invariant(slot !== undefined, 'a pass starts only where there is a slot')
+    this.#strip.claim(slot)
     this.#passRanks.push(rank)
-    try {
-      return await this.#ask<Passed>({ kind: 'pass', ...task }, 'passed')
-    } finally {
-      this.#passRanks.splice(this.#passRanks.indexOf(rank), 1)
+    const run = async (): Promise<Passed> => {
+      try {
+        return await this.#ask<Passed>({ kind: 'pass', slot, ...task }, 'passed')
+      } finally {
+        this.#passRanks.splice(this.#passRanks.indexOf(rank), 1)
+        this.#passSlots.push(slot)
+      }
     }
+    return { result: run(), cancel: () => this.#strip.cancel(slot) }
   }
 
   sequence({ request, rank, onPart }: SequenceTask): RunningSequence {

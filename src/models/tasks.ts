@@ -6,6 +6,7 @@ import type { GeneratePart, GenerateRequest, GenerateResult } from './kernels/ge
 import type { AudioInput, ImageInput, Speech, TranscribeOptions, Transcript, WriteOptions } from './kernels/pipeline.js'
 import type { Tagged } from './kernels/tag.js'
 import type { PoolMetrics } from './pool.js'
+import type { RemoteMetrics } from './remote.js'
 
 export interface Understood extends Tagged {
   readonly vector: Float32Array
@@ -56,5 +57,8 @@ export interface Host {
   warm(model: string): Promise<void>
   /** Ends all calls with `Cancelled`, waits for the running steps, ends the threads. Never aborts the process. */
   stop(): Promise<void>
+  /** Per local model. */
   metrics(): Readonly<Record<string, PoolMetrics>>
+  /** Per model of a provider. */
+  remoteMetrics(): Readonly<Record<string, RemoteMetrics>>
 }

@@ -1,9 +1,10 @@
 /** What crosses the boundary between the host and a model's thread: tasks, replies, and a strip of shared memory. */
-import { TroupeError, describe, type ErrorData } from '../ground/errors.js'
+import type { ErrorData } from '../ground/errors.js'
+import { failureOf } from './failure.js'
 import type { GenerateRequest, GenerateResult } from './kernels/generate.js'
 import type { HubSettings } from './hub.js'
 import type { ModelConfig, Refusal } from './kernel.js'
-import { SLOTS } from './limits.js'
+import { PASSES_AHEAD, SLOTS } from './limits.js'
 
 /** All a thread must know to load its model; given once, when the thread starts. */
 export interface ModelSpec {
@@ -29,7 +30,7 @@ export interface WorkerData {
 
 export type Task =
   | { readonly kind: 'load' }
-  | { readonly kind: 'pass'; readonly task: string; readonly options: unknown; readonly inputs: readonly unknown[]; readonly tokensMax: number }
+  | { readonly kind: 'pass'; readonly slot: number; readonly task: string; readonly options: unknown; readonly inputs: readonly unknown[]; readonly tokensMax: number }
   | { readonly kind: 'generate'; readonly slot: number; readonly id: number; readonly rank: number; readonly request: GenerateRequest }
   | { readonly kind: 'wake' }
 
@@ -82,10 +83,7 @@ export function buffersOf(reply: Reply): ArrayBuffer[] {
   return [...new Set(whole.map(({ buffer }) => buffer))]
 }
 
-export const failed = (thrown: unknown, model: string): Reply => {
-  const error = thrown instanceof TroupeError ? thrown : new TroupeError('ModelFailed', `${model} failed: ${describe(thrown)}`, 'see the cause; other work on this model goes on', { model }, thrown)
-  return { kind: 'failed', error: error.toData() }
-}
+export const failed = (thrown: unknown, model: string): Reply => ({ kind: 'failed', error: failureOf(thrown, model).toData() })
 
 
 const STOP = 0
@@ -103,7 +101,7 @@ const CANCELLED = 1
  *     one of them always sees the other, so no native call starts unseen while the process ends.
  * W2. The thread raises ASLEEP before it looks once more at credit and cancels, and the host writes those before it
  *     looks at ASLEEP: a thread never sleeps on what was just written.
- * W3. A slot belongs to one sequence from `claim` to its reply.
+ * W3. A slot belongs to one sequence, or the last ones to one pass, from `claim` to its reply.
  */
 export class Strip {
   readonly buffer: SharedArrayBuffer
@@ -111,7 +109,7 @@ export class Strip {
   /** Told of what the host writes, for the one at the other end of a pipe, who shares no memory. */
   mirror: ((write: StripWrite) => void) | undefined
 
-  constructor(buffer = new SharedArrayBuffer(4 * (FIRST_SLOT + 2 * SLOTS))) {
+  constructor(buffer = new SharedArrayBuffer(4 * (FIRST_SLOT + 2 * (SLOTS + PASSES_AHEAD)))) {
     this.buffer = buffer
     this.#cells = new Int32Array(buffer)
   }

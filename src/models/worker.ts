@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { realClock } from '../ground/clock.js'
 import { TroupeError, describe } from '../ground/errors.js'
+import { failureOf } from './failure.js'
 import { moving } from './host.js'
 import type { HubSettings } from './hub.js'
 import type { Graph, Kernel, Model, Port, Tensor, Tensors } from './kernel.js'
@@ -91,6 +92,10 @@ const namedTemplate = (templates: unknown): string | undefined =>
 const damaged = (model: string, path: string, cause: unknown): TroupeError =>
   new TroupeError('ModelFailed', `a file of model ${JSON.stringify(model)} is missing or damaged: ${path}`, 'copy or download that file again', { model, path, reason: 'corrupt-file' }, cause)
 
+function check(left: () => boolean): void {
+  if (left()) throw new TroupeError('Cancelled', 'nobody wants this pass any more', 'nothing to do: whoever asked for it called it off')
+}
+
 const stopped = (): TroupeError => new TroupeError('Cancelled', 'the host has stopped', 'start a new host')
 
 type Gate = <T>(call: () => Promise<T>) => Promise<T>
@@ -146,7 +151,7 @@ async function loadModel(spec: ModelSpec, strip: Strip): Promise<Model> {
 async function openGraph(ort: Ort, gate: Gate, spec: ModelSpec, path: string): Promise<Graph> {
   const session = await gate(() =>
     ort.InferenceSession.create(path, { intraOpNumThreads: spec.threads, interOpNumThreads: 1, executionMode: 'sequential', preferredOutputLocation: 'cpu-pinned' }).catch((cause: unknown) => {
-      throw damaged(spec.name, path, cause)
+      throw failureOf(cause, spec.name, () => damaged(spec.name, path, cause))
     }),
   )
   const native = (tensor: Tensor): OrtTensor => (tensor instanceof ort.Tensor ? tensor : new ort.Tensor(tensor.type as 'float32', tensor.data as Float32Array, tensor.dims))
@@ -161,6 +166,12 @@ async function openGraph(ort: Ort, gate: Gate, spec: ModelSpec, path: string): P
 const portsOf = (metadata: Session['inputMetadata']): Port[] =>
   metadata.map((port) => ({ name: port.name, type: port.isTensor ? port.type : '', shape: port.isTensor ? port.shape : [] }))
 
+/** The same model for one pass, which goes no further once nobody wants it. */
+function guarded(model: Model, check: () => void): Model {
+  const guard = (graph: Graph): Graph => Object.create(graph, { run: { value: (...feeds: Parameters<Graph['run']>) => Promise.resolve().then(check).then(() => graph.run(...feeds)) } }) as Graph
+  return Object.create(guard(model), { graph: { value: async (name: string) => guard(await model.graph(name)) } }) as Model
+}
+
 /** A pipeline of transformers.js; every call is one native call to the strip, and a writing one looks at it at each token. */
 async function loadPipe(spec: ModelSpec, strip: Strip): Promise<Pipe> {
   await loadAddon()
@@ -170,20 +181,25 @@ async function loadPipe(spec: ModelSpec, strip: Strip): Promise<Pipe> {
   })
   const { name, dtype, revision, hub } = spec.pipeline ?? { name: '' }
   Object.assign(env, hub ?? { allowRemoteModels: false })
-  class HostStopped extends StoppingCriteria {
+  class Unwanted extends StoppingCriteria {
+    readonly #left: () => boolean
+    constructor(left: () => boolean) {
+      super()
+      this.#left = left
+    }
     override _call(sequences: number[][]): boolean[] {
-      return sequences.map(() => strip.stopped)
+      return sequences.map(() => strip.stopped || this.#left())
     }
   }
   const gate = makeGate(strip)
   const options = { session_options: { intraOpNumThreads: spec.threads, interOpNumThreads: 1 }, ...(dtype === undefined ? {} : { dtype }), ...(revision === undefined ? {} : { revision }) }
   const make = pipeline as unknown as (task: string, model: string, options: object) => Promise<(input: unknown, options: object) => Promise<unknown>>
   const pipe = await gate(() => make(name, spec.folder, options)).catch((cause: unknown) => {
-    throw cause instanceof TroupeError ? cause : new TroupeError('ModelFailed', `${spec.name} cannot be loaded for ${name}: ${describe(cause)}`, `check that it is a model for ${name}, and that all its files are there`, { model: spec.name, task: name }, cause)
+    throw failureOf(cause, spec.name, () => new TroupeError('ModelFailed', `${spec.name} cannot be loaded for ${name}: ${describe(cause)}`, `check that it is a model for ${name}, and that all its files are there`, { model: spec.name, task: name }, cause))
   })
   const writes = ['translation', 'summarization', 'automatic-speech-recognition', 'image-to-text'].includes(name)
   return {
-    run: (input, given) => gate(() => pipe(input, writes ? { ...given, stopping_criteria: [new HostStopped()] } : given)),
+    run: (input, given, left) => gate(() => pipe(input, writes ? { ...given, stopping_criteria: [new Unwanted(left)] } : given)),
     picture: async (input) => {
       if (typeof input === 'string') return await RawImage.read(input)
       if (input instanceof Uint8Array) {
@@ -239,15 +255,16 @@ export class ModelThread {
     return (this.#pipe ??= loadPipe(this.#spec, this.#strip))
   }
 
-  async #pass({ task, inputs, options, tokensMax }: Extract<Task, { kind: 'pass' }>): Promise<Reply> {
+  async #pass({ slot, task, inputs, options, tokensMax }: Extract<Task, { kind: 'pass' }>): Promise<Reply> {
+    const left = (): boolean => this.#strip.cancelled(slot)
     if (this.#spec.pipeline !== undefined) {
       const pipe = await this.#loadPipe()
-      return await this.#timed(() => runPipeline(task, pipe, { inputs, options, tokensMax }), (ms, answers): Passed => ({ kind: 'passed', ms, ...answers }))
+      return await this.#timed(() => runPipeline(task, pipe, { inputs, options, tokensMax, left }), (ms, answers): Passed => ({ kind: 'passed', ms, ...answers }))
     }
     const model = await this.#load()
     const kernel = KERNELS[task]
     if (kernel === undefined) throw new TroupeError('ModelFailed', `there is no task ${JSON.stringify(task)}`, `ask for one of ${Object.keys(KERNELS).join(', ')}, generate`, { task, reason: 'unsupported-task' })
-    return await this.#timed(() => kernel(model, { inputs, options, tokensMax }), (ms, answers): Passed => ({ kind: 'passed', ms, ...answers }))
+    return await this.#timed(() => kernel(guarded(model, () => check(left)), { inputs, options, tokensMax }), (ms, answers): Passed => ({ kind: 'passed', ms, ...answers }))
   }
 
   async #generate({ id, slot, rank, request }: Extract<Task, { kind: 'generate' }>): Promise<Reply> {

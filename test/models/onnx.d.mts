@@ -3,7 +3,9 @@ export interface Weight {
   readonly name: string
   readonly type?: 'float32' | 'int64' | 'bool'
   readonly dims: readonly number[]
-  readonly data: ArrayLike<number>
+  readonly data?: ArrayLike<number>
+  /** The file beside the graph that holds it, in place of `data`. */
+  readonly beside?: string
 }
 export type Node = readonly [op: string, inputs: readonly string[], outputs: readonly string[], attributes?: Readonly<Record<string, unknown>>]
 export type PortOf = readonly [name: string, type: 'float32' | 'int64' | 'bool', shape: readonly Dim[]]

@@ -24,7 +24,9 @@ const float = (field, value) => {
 }
 const all = (field, values, write) => values.map((value) => write(field, value))
 
-const tensor = ({ name = '', type = 'float32', dims, data }) => {
+const tensor = ({ name = '', type = 'float32', dims, data, beside }) => {
+  // Weights that lie in a file of their own, by its name.
+  if (beside !== undefined) return Buffer.concat([...all(1, dims, number), number(2, TYPES[type]), bytes(8, name), bytes(13, Buffer.concat([bytes(1, 'location'), bytes(2, beside)])), number(14, 1)])
   const raw = type === 'int64' ? new BigInt64Array([...data].map(BigInt)) : type === 'bool' ? Uint8Array.from(data) : Float32Array.from(data)
   return Buffer.concat([...all(1, dims, number), number(2, TYPES[type]), bytes(8, name), bytes(9, Buffer.from(raw.buffer))])
 }

@@ -111,7 +111,8 @@ describe('sound', () => {
   })
 })
 
-test('text is translated and summarised by an encoder and a decoder', async () => {
+/** An encoder and a decoder that always writes the token "a" until its limit: the flow matters here, not the words. */
+function writer(): string {
   const ids = ['batch', 'sequence'] as const
   const width = 4
   const encoder: Graph = {
@@ -120,7 +121,6 @@ test('text is translated and summarised by an encoder and a decoder', async () =
     inputs: [['input_ids', 'int64', ids], ['attention_mask', 'int64', ids]],
     outputs: [['last_hidden_state', 'float32', [...ids, width]]],
   }
-  // Always writes the token "a" until its limit: the flow matters here, not the words.
   const logits = new Float32Array(12288)
   logits[66] = 9
   const decoder: Graph = {
@@ -137,10 +137,37 @@ test('text is translated and summarised by an encoder and a decoder', async () =
     outputs: [['logits', 'float32', ['batch', 'written', 12288]]],
   }
   const config = { architectures: ['MarianMTModel'], model_type: 'marian', is_encoder_decoder: true, decoder_start_token_id: 2, eos_token_id: 3, pad_token_id: 0, vocab_size: 12288, d_model: width, encoder_layers: 0, decoder_layers: 0, encoder_attention_heads: 1, decoder_attention_heads: 1, 'transformers.js_config': { dtype: 'fp32' } }
-  const name = made({ graphs: { 'encoder_model.onnx': encoder, 'decoder_model_merged.onnx': decoder }, config, files: { 'generation_config.json': { decoder_start_token_id: 2, eos_token_id: 3, pad_token_id: 0 } } })
+  return made({ graphs: { 'encoder_model.onnx': encoder, 'decoder_model_merged.onnx': decoder }, config, files: { 'generation_config.json': { decoder_start_token_id: 2, eos_token_id: 3, pad_token_id: 0 } } })
+}
+
+test('text is translated and summarised by an encoder and a decoder', async () => {
+  const name = writer()
   const [translated] = await host.translate(name, ['hello'], { maxTokens: 5 })
   expect(translated).toMatch(/^(.)\1{3,4}$/)
   expect(await host.summarise(name, ['hello', 'world'], { maxTokens: 5 })).toEqual([translated, translated])
+})
+
+test('a text that is being written ends at its next token when its caller leaves, and the thread is free for others', async () => {
+  const name = writer()
+  const short = await host.translate(name, 'hello', { maxTokens: 5 })
+  const controller = new AbortController()
+  // A day's work for this model; only a cancel that reaches it lets the next call be answered.
+  const endless = host.translate(name, 'hello', { maxTokens: 10_000_000, signal: controller.signal }).catch((error: unknown) => error)
+  await host.embed('embedded:encoder', ['by then', 'it writes'])
+  controller.abort()
+  expect(await endless).toMatchObject({ code: 'Cancelled' })
+  expect(await host.translate(name, 'hello', { maxTokens: 5 })).toEqual(short)
+})
+
+test('one of two callers who leaves stops his own text and not the other', async () => {
+  const name = writer()
+  const controller = new AbortController()
+  const left = host.translate(name, 'hello', { maxTokens: 10_000_000, signal: controller.signal }).catch((error: unknown) => error)
+  const kept = host.translate(name, 'hello', { maxTokens: 5 })
+  await host.embed('embedded:encoder', ['by then', 'it writes'])
+  controller.abort()
+  expect(await left).toMatchObject({ code: 'Cancelled' })
+  expect((await kept)[0]).toMatch(/^(.)\1{3,4}$/)
 })
 
 test('a picture is read from its encoded bytes and from its path', async () => {

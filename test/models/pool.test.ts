@@ -20,7 +20,7 @@ class Stage {
 
   constructor(options: Partial<PoolOptions> = {}, replicas = 1) {
     const spec = { name: 'fake', folder: '', graph: '', graphs: {}, wordless: false, bytes: 1, config: {}, threads: 1 }
-    this.pool = new Pool({ model: 'fake', place: () => Promise.resolve({ spec, replicas }), clock: this.clock, cores: new Cores(8, this.clock), callsMax: 100, charsMax: 10_000, callerMax: Infinity, watchdogMs: 60_000, makeRoom: () => Promise.resolve(true), onProgress: () => undefined, onLost: () => this.lost++, openThread: (data, parts) => this.#open(data, parts), ...options })
+    this.pool = new Pool({ model: 'fake', place: () => Promise.resolve({ spec, replicas }), clock: this.clock, cores: new Cores(8, this.clock), callsMax: 100, charsMax: 10_000, callerMax: Infinity, watchdogMs: 60_000, makeRoom: () => Promise.resolve(undefined), onProgress: () => undefined, onLost: () => this.lost++, openThread: (data, parts) => this.#open(data, parts), ...options })
   }
 
   #open({ shared }: WorkerData, parts: (message: Parts) => void): Thread {
@@ -113,6 +113,29 @@ describe('a placed model', () => {
     expect(await stage.answer()).toEqual(['own'])
     expect([await own, await Promise.all(busy)]).toHaveLength(2)
     expect([stage.clock.timers, stage.pool.quiet]).toEqual([0, true])
+  })
+
+  test('tells a thread to go no further when nobody wants its pass any more, and not before', async () => {
+    const stage = new Stage()
+    const [one, two] = [new AbortController(), new AbortController()]
+    const calls = [caught(stage.pass(['a'], { signal: one.signal })), caught(stage.pass(['b'], { signal: two.signal }))]
+    await stage.settle()
+    const next = stage.pending[0] as Pending
+    const { inputs, slot } = next.task as Extract<Task, { kind: 'pass' }>
+    const isCancelled = (): boolean | undefined => stage.threads[0]?.strip.cancelled(slot)
+    expect([inputs, isCancelled()]).toEqual([['a', 'b'], false])
+    one.abort()
+    expect(isCancelled()).toBe(false)
+    two.abort()
+    expect(isCancelled()).toBe(true)
+    expect(await Promise.all(calls)).toMatchObject([{ code: 'Cancelled' }, { code: 'Cancelled' }])
+    stage.threads[0]?.pending.shift()?.reply({ kind: 'failed', error: new TroupeError('Cancelled', 'no', 'no').toData() })
+    await stage.settle()
+    const after = stage.pass(['c'])
+    await stage.settle()
+    expect(isCancelled()).toBe(false)
+    await stage.answer()
+    expect(await after).toEqual([{ was: 'c' }])
   })
 
   test('refuses what comes already cancelled or too late, at once', async () => {

@@ -90,6 +90,28 @@ describe('a remote language model', () => {
     }
     expect(await second).toMatchObject({ code: 'Overloaded', details: { retryAfterMs: 2_000, provider: 'p' } })
     expect(calls).toHaveLength(5)
+    // Twice: the first call waited the two seconds it was told, the second one and two of our own steps of the clock.
+    expect(host.remoteMetrics()['gpt']).toMatchObject({ calls: 2, open: 0, failed: 1, retries: 3, waitedMs: 12_000, rateLimits: 4, promptTokens: 7, completionTokens: 3 })
+  })
+
+  test('tells what it was asked and what it took', async () => {
+    const clock = new ManualClock()
+    const { model } = provider([[delta('Hello'), finish()], [delta('Bye'), finish()]])
+    const slow: RemoteLanguageModel = { ...model, doStream: (options) => {
+      clock.advance(250)
+      return model.doStream(options)
+    } }
+    const never: RemoteLanguageModel = { ...model, doStream: () => new Promise(() => undefined) }
+    await using({ gpt: slow, never }, { clock, callsMax: 1 })
+    expect(host.remoteMetrics()).toEqual({})
+    await host.generate('gpt', { prompt: 'a' })
+    await host.generate('gpt', { prompt: 'b' })
+    const open = Promise.resolve(host.generate('never', { prompt: 'a' })).catch((error: unknown) => error)
+    await expect(host.generate('never', { prompt: 'b' })).rejects.toMatchObject({ code: 'Overloaded' })
+    const none = { failed: 0, retries: 0, waitedMs: 0, rateLimits: 0, texts: 0 }
+    expect(host.remoteMetrics()).toEqual({ gpt: { ...none, calls: 2, open: 0, promptTokens: 14, completionTokens: 6, requestMs: 500, overloads: 0 }, never: { ...none, calls: 1, open: 1, promptTokens: 0, completionTokens: 0, requestMs: 0, overloads: 1 } })
+    await host.stop()
+    await open
   })
 
   test('that refuses, fails, or breaks off in the middle is an error and not asked again', async () => {
@@ -166,12 +188,13 @@ test('a remote embedding model gives vectors, in as many calls as it needs', asy
     maxEmbeddingsPerCall: 2,
     doEmbed: ({ values }) => {
       batches.push(values.length)
-      return Promise.resolve({ embeddings: values.map((value) => [value.length, 1]) })
+      return Promise.resolve({ embeddings: values.map((value) => [value.length, 1]), usage: { tokens: 2 * values.length } })
     },
   }
   await using({ ada: model })
   expect(await host.embed('ada', ['a', 'bb', 'ccc'])).toEqual([[1, 1], [2, 1], [3, 1]].map((each) => Float32Array.from(each)))
   expect(batches).toEqual([2, 1])
+  expect(host.remoteMetrics()['ada']).toMatchObject({ calls: 1, texts: 3, promptTokens: 6 })
   await expect(host.generate('ada', { prompt: 'a' })).rejects.toMatchObject({ code: 'ModelFailed', details: { reason: 'unsupported-task' } })
   await expect(host.infer('tag', 'ada', ['a'])).rejects.toMatchObject({ code: 'ModelFailed' })
 })

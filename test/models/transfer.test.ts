@@ -21,7 +21,7 @@ test('the vectors of a batch leave their thread by moving, as one buffer: nothin
   const spec = { ...(await locate(fileURLToPath(new URL('../../dist/models/embedded/encoder', import.meta.url)))), threads: 1 }
   await watched(spec, async (run, left) => {
     await run({ kind: 'load' })
-    const { vectors } = (await run({ kind: 'pass', task: 'embed', options: undefined, inputs: texts, tokensMax: 4_096 })) as Passed
+    const { vectors } = (await run({ kind: 'pass', slot: 0, task: 'embed', options: undefined, inputs: texts, tokensMax: 4_096 })) as Passed
     expect(vectors).toBeInstanceOf(Float32Array)
     expect([vectors?.length, await left()]).toEqual([320 * texts.length, [0]])
   })
@@ -43,7 +43,7 @@ test('so do the samples of a voice, which come one by one', async () => {
   const { writes: _, ...located } = await locateWhole(folder, false)
   await watched({ ...located, threads: 1, pipeline: { name: 'text-to-audio' } }, async (run, left) => {
     await run({ kind: 'load' })
-    const { values } = (await run({ kind: 'pass', task: 'speak', options: undefined, inputs: ['hello there', 'good evening'], tokensMax: 4_096 })) as Passed
+    const { values } = (await run({ kind: 'pass', slot: 0, task: 'speak', options: undefined, inputs: ['hello there', 'good evening'], tokensMax: 4_096 })) as Passed
     expect(values).toHaveLength(2)
     expect(await left()).toEqual([0, 0])
   })

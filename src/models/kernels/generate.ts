@@ -1,6 +1,7 @@
 /** Text token by token, many sequences at once: each step, those that are ready share one forward pass. */
-import { TroupeError, describe } from '../../ground/errors.js'
+import { TroupeError } from '../../ground/errors.js'
 import { contextOf } from '../catalog.js'
+import { failureOf } from '../failure.js'
 import { bounded, type JsonSchema } from '../json-schema.js'
 import { configNumber, int64, type ChatMessage, type Model, type Tensor, type Tensors, type ToolCall, type ToolSpec } from '../kernel.js'
 import { AHEAD_MAX, BATCH_MAX, PREFILL_BYTES, PREFILL_MAX, PREFILL_MIN, PREFIX_BYTES_MAX, WRITE_TOKENS } from '../limits.js'
@@ -184,7 +185,7 @@ export class Engine {
       if (piece.length === this.#piece) this.#prefixes.keep(sequence.prompt.slice(0, sequence.length), sequence.place.tensors)
       if (sequence.length === sequence.prompt.length) await this.#write(sequence, outputs, 0)
     } catch (thrown) {
-      this.#end(sequence, this.#failure(thrown))
+      this.#end(sequence, failureOf(thrown, this.#model.name))
     }
     return true
   }
@@ -215,9 +216,9 @@ export class Engine {
         sequence.place = { tensors: next, row, pad: length + 1 - sequence.length }
       }
       // Each for itself: what goes wrong in one text is not its neighbours' fault.
-      for (const [row, sequence] of ready.entries()) await this.#write(sequence, outputs, row).catch((thrown: unknown) => this.#end(sequence, this.#failure(thrown)))
+      for (const [row, sequence] of ready.entries()) await this.#write(sequence, outputs, row).catch((thrown: unknown) => this.#end(sequence, failureOf(thrown, this.#model.name)))
     } catch (thrown) {
-      for (const sequence of ready) this.#end(sequence, this.#failure(thrown))
+      for (const sequence of ready) this.#end(sequence, failureOf(thrown, this.#model.name))
     }
     return true
   }
@@ -322,11 +323,6 @@ export class Engine {
     const ids = [...tokenizer.encode(request.prompt ?? '', Number.MAX_SAFE_INTEGER).ids]
     const start = configNumber(this.#model.config, 'bos_token_id')
     return start === undefined || ids[0] === start ? ids : [start, ...ids]
-  }
-
-  #failure(thrown: unknown): TroupeError {
-    if (thrown instanceof TroupeError) return thrown
-    return new TroupeError('ModelFailed', `${this.#model.name} failed while it wrote: ${describe(thrown)}`, 'see the cause; other work on this model goes on', { model: this.#model.name }, thrown)
   }
 }
 

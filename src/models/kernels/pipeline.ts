@@ -32,8 +32,8 @@ export interface Speech {
 
 /** What a thread lends to a pipeline task. */
 export interface Pipe {
-  /** One call of the pipeline, which ends early when the host stops. */
-  run(input: unknown, options: Readonly<Record<string, unknown>>): Promise<unknown>
+  /** One call of the pipeline, which ends early when the host stops, or once nobody wants it. */
+  run(input: unknown, options: Readonly<Record<string, unknown>>, left: () => boolean): Promise<unknown>
   picture(input: ImageInput): Promise<unknown>
 }
 
@@ -71,14 +71,16 @@ export const PIPELINE_TASKS: Readonly<Record<string, PipelineTask>> = {
   },
 }
 
-export async function runPipeline(task: string, pipe: Pipe, pass: Pass): Promise<Answers> {
+/** What a cut-off call wrote by then is nobody's answer: all of its callers have left. */
+export async function runPipeline(task: string, pipe: Pipe, pass: Pass & { readonly left: () => boolean }): Promise<Answers> {
   const how = PIPELINE_TASKS[task] as PipelineTask
   const given = (pass.options ?? {}) as Readonly<Record<string, unknown>>
   const options = Object.fromEntries(Object.entries(how.options?.(given) ?? {}).filter(([, value]) => value !== undefined))
   const values: unknown[] = []
   for (const input of pass.inputs) {
     check(task, how.takes, input)
-    values.push(how.answer(await pipe.run(how.takes === 'image' ? await pipe.picture(input as ImageInput) : input, options)))
+    if (pass.left()) break
+    values.push(how.answer(await pipe.run(how.takes === 'image' ? await pipe.picture(input as ImageInput) : input, options, pass.left)))
   }
   return { values, tokens: 0 }
 }
