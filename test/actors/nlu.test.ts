@@ -186,7 +186,7 @@ describe('what it learnt', () => {
   test('is refused when its bytes are broken, or of another encoder', async () => {
     const { bytes } = await learnt('source').ask({ type: 'save' })
     const ref = troupe.spawn('picky', nlu())
-    for (const broken of [bytes.slice(0, -2), bytes.slice(1), new Uint8Array(), new TextEncoder().encode('troupe-nlu-1\n{}\n')]) {
+    for (const broken of [bytes.slice(0, -2), bytes.slice(1), new Uint8Array(), new TextEncoder().encode('troupe-nlu-2\n{}\n')]) {
       await expect(ref.ask({ type: 'load', bytes: broken })).rejects.toMatchObject({ code: 'StoreCorrupt' })
     }
     const renamed = new TextEncoder().encode(new TextDecoder('latin1').decode(bytes.subarray(0, 60)).replace('embedded:encoder', 'embedded:eleventh'.slice(0, 16)))

@@ -1,9 +1,11 @@
 /** Hashed word and character n-grams of a text: what a small encoder's vector misses. */
 
-/** Sparse features: hashes, and values whose squares sum to 1 within each kind. */
+/** Sparse features: hashes with what each counts in this text; words and pairs of words come before characters. */
 export interface Sparse {
   readonly hashes: Uint32Array
   readonly values: Float32Array
+  /** How many of them are words. */
+  readonly words: number
 }
 
 const HAN_RUN = /\p{Script=Han}+|[\p{L}\p{N}'’]+|[?!？！]/gu
@@ -20,7 +22,7 @@ function hash(text: string, seed: number): number {
 /** Words, or single characters where a script writes no spaces. */
 const unitsOf = (text: string): string[] => (text.normalize('NFKC').toLowerCase().match(HAN_RUN) ?? []).flatMap((run) => (HAN.test(run) ? Array.from(run) : [run]))
 
-export function sparseOf(text: string, weights: { readonly words: number; readonly characters: number }): Sparse {
+export function sparseOf(text: string): Sparse {
   const units = unitsOf(text)
   const words = new Map<number, number>()
   const characters = new Map<number, number>()
@@ -34,24 +36,8 @@ export function sparseOf(text: string, weights: { readonly words: number; readon
       for (let from = 0; from + size <= padded.length; from++) count(characters, hash(padded.slice(from, from + size), 3))
     }
   }
-  return joined([
-    [words, weights.words],
-    [characters, weights.characters],
-  ])
+  return { hashes: Uint32Array.from([...words.keys(), ...characters.keys()]), values: Float32Array.from([...words.values(), ...characters.values()], tempered), words: words.size }
 }
 
-function joined(bags: readonly (readonly [Map<number, number>, number])[]): Sparse {
-  const size = bags.reduce((sum, [bag]) => sum + bag.size, 0)
-  const hashes = new Uint32Array(size)
-  const values = new Float32Array(size)
-  let at = 0
-  for (const [bag, weight] of bags) {
-    const tempered = [...bag].map(([key, times]) => [key, 1 + Math.log(times)] as const)
-    const norm = Math.hypot(...tempered.map(([, value]) => value)) || 1
-    for (const [key, value] of tempered) {
-      hashes[at] = key
-      values[at++] = (weight * value) / norm
-    }
-  }
-  return { hashes, values }
-}
+/** The third time a word is said says less than the first. */
+const tempered = (times: number): number => 1 + Math.log(times)

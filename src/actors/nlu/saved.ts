@@ -1,8 +1,8 @@
-/** What `nlu` has learnt as bytes and back: a header in JSON, then hashes, weights and vectors as 16-bit steps of a scale. */
+/** What `nlu` has learnt as bytes and back: a header in JSON, then hashes, rarity, weights and vectors as 16-bit steps of a scale. */
 import { TroupeError } from '../../runtime/index.js'
 import type { Learnt } from './learnt.js'
 
-const MAGIC = 'troupe-nlu-1\n'
+const MAGIC = 'troupe-nlu-2\n'
 const STEPS = 32_767
 /** Numbers turned between two looks at the clock. */
 const PART = 16_384
@@ -17,14 +17,19 @@ interface Header {
   readonly hashes: number
   readonly weights: number
   readonly vectors: number
+  readonly rarityScale: number
   readonly weightScale: number
   readonly vectorScale: number
 }
 
 const broken = (what: string, cause?: unknown): TroupeError => new TroupeError('StoreCorrupt', `these bytes are no saved head: ${what}`, 'load the bytes that save gave, unchanged', {}, cause)
 
+/** Behind the header: a hash takes four bytes, and every number two. */
+const sizeOf = ({ hashes, weights, vectors }: Header): number => 6 * hashes + 2 * (weights + vectors)
+
 /** Yields often, so that a large head does not hold the event loop. */
 export function* toBytes({ model, head, memory, scopeMin, trained }: Learnt): Generator<void, Uint8Array> {
+  const rarityScale = yield* largest(head.rarity)
   const weightScale = yield* largest(head.weights)
   const vectorScale = yield* largest(memory.vectors)
   const header: Header = {
@@ -37,12 +42,13 @@ export function* toBytes({ model, head, memory, scopeMin, trained }: Learnt): Ge
     hashes: head.rows.size,
     weights: head.weights.length,
     vectors: memory.vectors.length,
+    rarityScale,
     weightScale,
     vectorScale,
   }
   const front = new TextEncoder().encode(MAGIC + JSON.stringify(header) + '\n')
   const at = front.length + (front.length % 2)
-  const bytes = new Uint8Array(at + 4 * header.hashes + 2 * (header.weights + header.vectors))
+  const bytes = new Uint8Array(at + sizeOf(header))
   bytes.set(front)
   const view = new DataView(bytes.buffer)
   let offset = at
@@ -51,6 +57,7 @@ export function* toBytes({ model, head, memory, scopeMin, trained }: Learnt): Ge
     offset += 4
     if (offset % PART === 0) yield
   }
+  offset = yield* writeSteps(view, offset, head.rarity, rarityScale)
   offset = yield* writeSteps(view, offset, head.weights, weightScale)
   yield* writeSteps(view, offset, memory.vectors, vectorScale)
   return bytes
@@ -75,7 +82,7 @@ function* writeSteps(view: DataView, from: number, values: Float32Array, scale: 
 
 export function* fromBytes(bytes: Uint8Array): Generator<void, Learnt> {
   const { header, end } = headerOf(bytes)
-  const size = end + 4 * header.hashes + 2 * (header.weights + header.vectors)
+  const size = end + sizeOf(header)
   if (size !== bytes.length) throw broken(`${bytes.length} bytes instead of ${size}`)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const rows = new Map<number, number>()
@@ -84,12 +91,13 @@ export function* fromBytes(bytes: Uint8Array): Generator<void, Learnt> {
     rows.set(view.getUint32(end + 4 * at, true), dense + at)
     if (at % 1024 === 0) yield
   }
-  const weights = yield* readSteps(view, end + 4 * header.hashes, header.weights, header.weightScale)
-  const vectors = yield* readSteps(view, end + 4 * header.hashes + 2 * header.weights, header.vectors, header.vectorScale)
+  const rarity = yield* readSteps(view, end + 4 * header.hashes, header.hashes, header.rarityScale)
+  const weights = yield* readSteps(view, end + 6 * header.hashes, header.weights, header.weightScale)
+  const vectors = yield* readSteps(view, end + 6 * header.hashes + 2 * header.weights, header.vectors, header.vectorScale)
   const { model, intents, temperature, scopeMin, accuracy, examples } = header
   return {
     model,
-    head: { intents, rows, weights, temperature },
+    head: { intents, rows, rarity, weights, temperature },
     memory: { examples, vectors },
     scopeMin,
     trained: { intents, examples: examples.length, ...(accuracy !== undefined && { accuracy }) },
