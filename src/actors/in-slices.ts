@@ -1,5 +1,5 @@
 /** Long computations on the event loop, a few milliseconds at a time. */
-import { realClock } from '../ground/clock.js'
+import { realClock, type Clock } from '../ground/clock.js'
 
 /** How long a slice works before the event loop turns. */
 const SLICE_MS = 4
@@ -8,14 +8,14 @@ const SLICE_MS = 4
  * Runs a computation that yields often, and lets the event loop turn every few milliseconds. The clock decides only
  * where it pauses, never what it computes, so a simulation gets the same result.
  */
-export async function inSlices<T>(work: Generator<void, T>, signal?: AbortSignal): Promise<T> {
+export async function inSlices<T>(work: Generator<void, T>, signal?: AbortSignal, clock: Pick<Clock, 'elapsed' | 'nextTurn'> = realClock): Promise<T> {
   for (;;) {
-    const end = realClock.elapsed() + SLICE_MS
+    const end = clock.elapsed() + SLICE_MS
     do {
       const step = work.next()
       if (step.done === true) return step.value
-    } while (realClock.elapsed() < end)
-    await new Promise<void>((resolve) => realClock.nextTurn(resolve))
+    } while (clock.elapsed() < end)
+    await new Promise<void>((resolve) => clock.nextTurn(resolve))
     signal?.throwIfAborted()
   }
 }

@@ -1,9 +1,12 @@
-/** The language of a text, judged by its script alone. */
+/** The language of a text, judged by its script, and in Latin script by its small words. */
+import { latinLanguageOf, type LatinLanguage } from './latin-languages.js'
 
-/** A language by its ISO 639-1 code; `en` stands for Latin script, `und` for a text without letters. */
-export type Language = 'en' | 'zh' | 'ja' | 'ko' | 'ru' | 'ar' | 'und'
+/** What a script says of the language; `en` stands for Latin script, `und` for a text without letters. */
+type Script = 'en' | 'zh' | 'ja' | 'ko' | 'ru' | 'ar' | 'und'
+/** A language by its ISO 639-1 code. */
+export type Language = Script | LatinLanguage
 
-const SCRIPTS: readonly (readonly [Language, RegExp])[] = [
+const SCRIPTS: readonly (readonly [Script, RegExp])[] = [
   ['zh', /\p{Script=Han}/gu],
   ['ja', /[\p{Script=Hiragana}\p{Script=Katakana}]/gu],
   ['ko', /\p{Script=Hangul}/gu],
@@ -15,8 +18,13 @@ const SCRIPTS: readonly (readonly [Language, RegExp])[] = [
 const LETTERS_PER_WORD = 4
 
 export function languageOf(text: string): Language {
+  const script = scriptOf(text)
+  return script === 'en' ? latinLanguageOf(text) : script
+}
+
+function scriptOf(text: string): Script {
   const counts = new Map(SCRIPTS.map(([language, script]) => [language, (text.match(script) ?? []).length]))
-  const of = (language: Language): number => counts.get(language) ?? 0
+  const of = (language: Script): number => counts.get(language) ?? 0
   // Japanese mixes kana with Han; Chinese never does.
   if (of('ja') > 0 && of('ja') * 4 >= of('zh')) return 'ja'
   const weighed = SCRIPTS.map(([language]) => [language, language === 'zh' || language === 'ko' ? of(language) * LETTERS_PER_WORD : of(language)] as const)

@@ -1,7 +1,7 @@
 /** Requests that a chart hands to effects of their own, many at once: the outcome, and whom it is for. */
-import { refuse, reply, stepOnce, TroupeError, type ReturnAddress, type Work } from '../runtime/index.js'
+import { refuse, reply, stepOnce, type ReturnAddress, type TroupeError, type Work } from '../runtime/index.js'
 import type { ActorLogic, EventObject, Snapshot } from '../runtime/xstate.js'
-import { describe } from '../ground/errors.js'
+import { asTroupeError } from '../ground/errors.js'
 
 /** An effect that a chart may invoke or spawn. */
 export type Effect<Output, Input> = ActorLogic<Snapshot<Output>, EventObject, Input>
@@ -9,15 +9,19 @@ export type Effect<Output, Input> = ActorLogic<Snapshot<Output>, EventObject, In
 /** An outcome with its address, so that the chart need not remember who asked. */
 export type Settled<T> = { readonly to: ReturnAddress } & ({ readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: TroupeError })
 
-/** An effect that answers whoever is at `input.to`; it never fails, its outcome says so instead. */
+/** An effect that answers whoever is at `input.to`, and may stop when that one waits no more; it never fails, its outcome says so instead. */
 export const answering = <Input extends { readonly to: ReturnAddress }, T>(name: string, run: (input: Input, work: Work) => Promise<T>): Effect<Settled<T>, Input> =>
-  stepOnce<Settled<T>, Input>(name, async (input, work) => {
-    try {
-      return { to: input.to, ok: true, value: await run(input, work) }
-    } catch (error) {
-      return { to: input.to, ok: false, error: asTroupeError(error) }
-    }
-  })
+  stepOnce<Settled<T>, Input>(
+    name,
+    async (input, work) => {
+      try {
+        return { to: input.to, ok: true, value: await run(input, work) }
+      } catch (error) {
+        return { to: input.to, ok: false, error: asTroupeError(error) }
+      }
+    },
+    { for: ({ to }) => to },
+  )
 
 /** Answers within an action whoever was kept in the context. */
 export const replyTo = (to: ReturnAddress, value: {} | null): void => reply(value, { to })(NOW, undefined)
@@ -31,6 +35,3 @@ export function settle(outcome: Settled<{} | null>): void {
   if (outcome.ok) replyTo(outcome.to, outcome.value)
   else refuseTo(outcome.to, outcome.error)
 }
-
-const asTroupeError = (error: unknown): TroupeError =>
-  error instanceof TroupeError ? error : new TroupeError('ActorFailed', describe(error), 'see the cause', {}, error)

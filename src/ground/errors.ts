@@ -63,3 +63,6 @@ export class TroupeError extends Error {
 /** One line about anything that was thrown. */
 export const describe = (thrown: unknown): string =>
   thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown)
+
+/** Whatever was thrown, as the one class that crosses envelopes. */
+export const asTroupeError = (thrown: unknown): TroupeError => (thrown instanceof TroupeError ? thrown : new TroupeError('ActorFailed', describe(thrown), 'see the cause', {}, thrown))

@@ -144,9 +144,9 @@ export class ChartChildren {
     if (this.find(ref)?.start.shows === true) this.#chart.internal({ type: `xstate.snapshot.${ref.id}`, snapshot }, ref)
   }
 
-  /** An ask is settled: an effect that streams to its reader need not go on. */
+  /** An ask is settled: an effect that streams to its reader, or works for its asker, need not go on. */
   settled(ask: number): void {
-    for (const { way } of this.#children.values()) if (way.kind === 'effect') way.run?.readerLeft(ask)
+    for (const { way } of this.#children.values()) if (way.kind === 'effect') way.run?.settled(ask)
   }
 
   /** The chart's life is over; child cells are its cell's to stop. */

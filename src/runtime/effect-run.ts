@@ -1,5 +1,5 @@
 /** One effect that a chart invoked, while it runs: `ask`, `infer`, `stepOnce`, `streamOnce`. */
-import type { TroupeError } from '../ground/errors.js'
+import { asTroupeError, type TroupeError } from '../ground/errors.js'
 import type { Cell } from './cell.js'
 import type { CancelReason, Cause } from './envelope.js'
 import type { DurableRun } from './durable-run.js'
@@ -7,7 +7,7 @@ import type { Inference } from './effects.js'
 import { runInference } from './inference.js'
 import { STORE_RETRY_MS } from './limits.js'
 import type { InvokedEffect, Work } from './machine-effects.js'
-import { asTroupeError, type Sender } from './post.js'
+import type { Sender } from './post.js'
 import { check, type Message } from './protocol.js'
 import type { AskOptions, Ref } from './ref.js'
 import { cancelled, interrupted, isShutdown, type OpenAsk } from './replies.js'
@@ -29,6 +29,8 @@ export class EffectRun {
   #abort: AbortController | undefined
   /** The ask whose reader gets the chunks, until it has its end. */
   #reader = 0
+  /** The ask that it works for. */
+  #asker = 0
   #cancelled: CancelReason | undefined
 
   constructor(cell: Cell, effect: InvokedEffect, id: string, cause: Cause | undefined, told: (outcome: Outcome) => void, run: () => DurableRun | undefined) {
@@ -44,6 +46,7 @@ export class EffectRun {
   /** Begins once the step that invoked it has committed. */
   start(input: unknown): void {
     this.#reader = this.#effect.into?.(input)?.ask ?? 0
+    this.#asker = this.#effect.for?.(input)?.ask ?? 0
     queueMicrotask(() => this.#begin(input))
   }
 
@@ -144,9 +147,11 @@ export class EffectRun {
     if (this.#cancelled !== undefined) queueMicrotask(() => this.#cell.parts.replies.cancel(ask.envelope.id, this.#cancelled ?? 'caller'))
   }
 
-  /** The ask is settled by another: when it was this effect's reader, nobody wants the rest. */
-  readerLeft(ask: number): void {
+  /** The ask is settled by another: when it was this effect's reader, or the one it works for, nobody wants the rest. */
+  settled(ask: number): void {
+    if (ask === 0) return
     if (ask === this.#reader) this.cancel('reader-left')
+    else if (ask === this.#asker) this.cancel('caller')
   }
 
   /** Its signal fires, what it asked for is called off, and its reader is told that no more will come. */

@@ -111,7 +111,7 @@ export function publish<C, E extends EventObject, P, M extends { readonly type: 
 
 /** What an invoked effect may do while it runs. */
 export interface Work {
-  /** Fires when the state that invoked it is left, or its actor or reader is gone; its reason is a `Cancelled` error that says why. */
+  /** Fires when the state that invoked it is left, or its actor, its reader or whom it works for is gone; its reason is a `Cancelled` error that says why. */
   readonly signal: AbortSignal
   /** The same for each try of the same effect. */
   readonly idempotencyKey: string
@@ -127,6 +127,8 @@ export interface InvokedEffect {
   readonly name: string
   /** Where the chunks go that `run` yields, for an effect that streams. */
   readonly into?: (input: unknown) => ReturnAddress | undefined
+  /** Who waits for what it comes to: once nobody does, it need not go on. */
+  readonly for?: (input: unknown) => ReturnAddress | undefined
   readonly run: (input: unknown, work: Work) => unknown
 }
 
@@ -154,9 +156,13 @@ export function infer<Output = unknown, Input = unknown>(task: string, model: st
   return effectLogic({ name: `infer ${task}`, run: (input, work) => work.infer(task, model, input, options) })
 }
 
-/** Logic to invoke that runs a function once, outside the actor's turn. */
-export function stepOnce<Output, Input = void>(name: string, run: (input: Input, work: Work) => Output | PromiseLike<Output>): ActorLogic<Snapshot<Output>, EventObject, Input> {
-  return effectLogic({ name, run: (input, work) => run(input as Input, work) })
+/**
+ * Logic to invoke that runs a function once, outside the actor's turn. `for` says whose request it serves: when that one
+ * cancels, or gives up waiting, its signal fires.
+ */
+export function stepOnce<Output, Input = void>(name: string, run: (input: Input, work: Work) => Output | PromiseLike<Output>, options: { readonly for?: (input: Input) => ReturnAddress | undefined } = {}): ActorLogic<Snapshot<Output>, EventObject, Input> {
+  const asker = options.for
+  return effectLogic({ name, run: (input, work) => run(input as Input, work), ...(asker !== undefined && { for: (input: unknown) => asker(input as Input) }) })
 }
 
 /**

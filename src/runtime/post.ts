@@ -1,5 +1,5 @@
 /** Where messages become envelopes: intercepted, checked, packed, stamped, and handed to the cells they are for. */
-import { TroupeError } from '../ground/errors.js'
+import { asTroupeError, TroupeError } from '../ground/errors.js'
 import { milliseconds } from '../ground/duration.js'
 import { OUTSIDE, type Address } from './address.js'
 import type { Cell } from './cell.js'
@@ -367,5 +367,3 @@ function checkFor(cell: Receiver, message: Message, kind: Spec['kind'] | 'any'):
   }
   checkBody(spec, message)
 }
-
-export const asTroupeError = (error: unknown): TroupeError => (error instanceof TroupeError ? error : new TroupeError('ActorFailed', String(error), 'see the cause', {}, error))

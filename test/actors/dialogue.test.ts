@@ -50,6 +50,7 @@ async function open(script: Script): Promise<Ref<(typeof Dialogue)['specs']>> {
       add: () => ({ documents: 0, of: 0, unchanged: 0, passages: 0, embedded: 0 }),
       ingest: function* () {},
       facts: () => ({ facts: [] }),
+      reindex: () => ({ documents: 0, of: 0, unchanged: 0, passages: 0, embedded: 0 }),
       remove: () => ({ removed: 0 }),
     },
   })

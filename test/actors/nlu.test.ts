@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { actor, createTroupe, event, protocol, request, type Ref, type Troupe } from 'troupe'
 import { createHost, type Host } from 'troupe/models'
+import { virtualClock } from 'troupe/testing'
 import { commands, nlu, Nlu, slot } from 'troupe/actors'
 import { z } from 'zod'
+import { gate } from '../runtime/stage.js'
+import { inSlices } from '../../src/actors/in-slices.js'
 import { featuresOf, trainHead } from '../../src/actors/nlu/head.js'
 
 const said: Readonly<Record<string, readonly string[]>> = {
@@ -56,6 +59,21 @@ describe('before training', () => {
     ['注文はどこですか', 'ja'],
     ['주문은 어디에 있나요', 'ko'],
     ['Где мой заказ?', 'ru'],
+    ['Wo ist meine Bestellung?', 'de'],
+    ['Ich möchte einen Tisch für vier Personen reservieren', 'de'],
+    ['¿Dónde está mi pedido?', 'es'],
+    ['quiero devolver este paquete por favor', 'es'],
+    ['Où est ma commande ?', 'fr'],
+    ["Je voudrais réserver une table pour ce soir, s'il vous plaît", 'fr'],
+    ["Dov'è il mio ordine?", 'it'],
+    ['vorrei prenotare un tavolo per due', 'it'],
+    ['Waar is mijn bestelling?', 'nl'],
+    ['ik wil graag een tafel voor vier', 'nl'],
+    ['Onde está o meu pedido?', 'pt'],
+    ['gostaria de reservar uma mesa para quatro', 'pt'],
+    ['play la vie en rose', 'en'],
+    ['book a table at Café Müller', 'en'],
+    ['order 4711', 'en'],
     ['12 + 30', 'und'],
     ['', 'und'],
   ])('%s is %s', async (text, language) => {
@@ -109,6 +127,36 @@ describe('after training on ten examples of each intent', () => {
     expect(train(1)).not.toEqual(train(2))
   })
 
+  test('training hands the event loop back before five milliseconds of work are done, whatever there is to learn', async () => {
+    // A clock that runs by the work: a millisecond for each example that is looked at.
+    let now = 0
+    let begun = 0
+    const slices: number[] = []
+    const clock = {
+      elapsed: () => now,
+      nextTurn: (run: () => void) => {
+        slices.push(now - begun)
+        begun = now
+        queueMicrotask(run)
+      },
+    }
+    const intents = Object.keys(said)
+    const lesson = examples.map(({ text, intent }) => ({ features: featuresOf(text, new Float32Array(8)), intent: intents.indexOf(intent) }))
+    const ticking = function* (): Generator<void, { weights: Float32Array }> {
+      const work = trainHead(lesson, intents, 1)
+      for (;;) {
+        const step = work.next()
+        now += 1
+        if (step.done === true) return step.value
+        yield
+      }
+    }
+    await inSlices(ticking(), undefined, clock)
+    expect(Math.max(...slices)).toBeLessThanOrEqual(5)
+    // One example at a time, in every one of its rounds: no step grows with the lesson.
+    expect(now).toBeGreaterThan(15 * lesson.length)
+  })
+
   test('the old head answers while a new one is trained', async () => {
     let training = true
     const many = Array.from({ length: 6 }, (_, i) => examples.map(({ text, intent }) => ({ text: `${text} ${i}`, intent: intent === 'weather' ? 'sky' : intent }))).flat()
@@ -118,6 +166,43 @@ describe('after training on ten examples of each intent', () => {
     expect(intents[0]?.name).toBe('weather')
     await trained
     expect((await ref.ask({ type: 'parse', text: 'will it rain tomorrow' })).intents[0]?.name).toBe('sky')
+  })
+})
+
+describe('who waits no more', () => {
+  /** A model that never answers, and says when nobody wants it to. */
+  const hanging = () => {
+    const [begun, left] = [gate(), gate()]
+    const infer = (_task: string, _model: string, _input: unknown, { signal }: { signal?: AbortSignal } = {}) => {
+      begun.open()
+      const answer = new Promise<never>((_resolve, reject) => signal?.addEventListener('abort', () => (left.open(), reject(signal.reason as Error))))
+      return Object.assign(answer, { async *[Symbol.asyncIterator]() {} }) as never
+    }
+    return { begun: begun.passed, left: left.passed, host: { infer } }
+  }
+
+  test('who cancels a parse stops the model too', async () => {
+    const { begun, left, host: slow } = hanging()
+    const other = await createTroupe({ host: slow })
+    const abort = new AbortController()
+    const answer = other.spawn('nlu', nlu()).ask({ type: 'parse', text: 'hello' }, { signal: abort.signal })
+    await begun
+    abort.abort()
+    await expect(answer).rejects.toMatchObject({ code: 'Cancelled' })
+    await left
+    await other.stop()
+  })
+
+  test('so does a deadline', async () => {
+    const { begun, left, host: slow } = hanging()
+    const clock = virtualClock()
+    const other = await createTroupe({ host: slow, clock })
+    const answer = other.spawn('nlu', nlu()).ask({ type: 'parse', text: 'hello' }, { timeout: '1s' }).catch(({ code }: { code: string }) => code)
+    await begun
+    await clock.advance(1_000)
+    expect(await answer).toBe('DeadlineExceeded')
+    await left
+    await other.stop()
   })
 })
 

@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -52,13 +53,16 @@ describe('on disk', () => {
     await first.replace(names.slice(0, 50), entries.slice(0, 50))
     const query = { text: 'word3 amber', vector: vector(3), limit: 3 }
     const before = await first.search(query)
+    first.close()
     const again = await opened(new LanceIndex(path, settings))
     expect([again.size, await again.search(query)]).toEqual([50, before])
   })
 
   test('vectors of another encoder are refused', async () => {
     const path = folder()
-    await (await opened(new LanceIndex(path, settings))).replace(['d0'], entries.slice(0, 1))
+    const first = await opened(new LanceIndex(path, settings))
+    await first.replace(['d0'], entries.slice(0, 1))
+    first.close()
     const again = await opened(new LanceIndex(path, settings))
     const other = { ...(entries[1] as Entry), vector: new Float32Array(4) }
     await expect(again.replace(['d1'], [other])).rejects.toMatchObject({ code: 'Incompatible' })
@@ -97,5 +101,77 @@ describe('a retriever that cannot open its folder', () => {
     await ref.ask({ type: 'facts' }).catch(() => {})
     expect(await ref.ask({ type: 'facts' })).toEqual({ facts: [] })
     await troupe.stop()
+  })
+})
+
+describe('one retriever holds a folder', () => {
+  const document = { id: 'a', source: 'a.md', text: 'Amber is resin.' }
+
+  test('a second one is refused, and opens it when the first has stopped', async () => {
+    const path = folder()
+    const [first, second] = [await createTroupe(), await createTroupe()]
+    await first.spawn('retriever', retriever({ folder: path })).ask({ type: 'facts' })
+    const late = second.spawn('retriever', retriever({ folder: path }))
+    await expect(late.ask({ type: 'facts' })).rejects.toMatchObject({ code: 'Overloaded', message: expect.stringContaining(path) as string })
+    await first.stop()
+    // Whoever comes first still hears of the last attempt.
+    await late.ask({ type: 'facts' }).catch(() => {})
+    expect(await late.ask({ type: 'facts' })).toEqual({ facts: [] })
+    await second.stop()
+  })
+
+  test('what a killed process held is free', async () => {
+    const path = folder()
+    const program = `import { createTroupe } from 'troupe'; import { retriever } from 'troupe/actors'
+      const troupe = await createTroupe()
+      await troupe.spawn('retriever', retriever({ folder: ${JSON.stringify(path)} })).ask({ type: 'facts' })
+      process.stdout.write('open'); setInterval(() => {}, 1000)`
+    const holder = spawn(process.execPath, ['--input-type=module', '--eval', program], { stdio: ['ignore', 'pipe', 'inherit'] })
+    await once(holder.stdout, 'data')
+    const index = new LanceIndex(path, settings)
+    await expect(index.open()).rejects.toMatchObject({ code: 'Overloaded' })
+    holder.kill('SIGKILL')
+    await once(holder, 'close')
+    await index.open()
+    index.close()
+  })
+
+  test('one that failed and was started anew finds its passages', async () => {
+    const index = new LanceIndex(folder(), settings)
+    await index.open()
+    await index.replace(names.slice(0, 3), entries.slice(0, 3))
+    index.close()
+    await index.open()
+    expect([index.size, await index.documents()]).toEqual([3, ['d0', 'd1', 'd2']])
+    index.close()
+  })
+
+  /** Vectors of the letters in a text, each model from another letter on. */
+  const kernels = (asked: string[]) => ({
+    infer: (_: string, model: string, texts: unknown) => {
+      asked.push(...(texts as string[]).map((text) => `${model}: ${text}`))
+      const vectors = (texts as string[]).map((text) => {
+        const counts = Float32Array.from({ length: 8 }, (_, at) => text.split(String.fromCharCode(97 + at + (model === 'two' ? 8 : 0))).length - 0.5)
+        return counts.map((x) => x / Math.hypot(...counts))
+      })
+      return Object.assign(Promise.resolve(vectors), { async *[Symbol.asyncIterator]() {} }) as never
+    },
+  })
+
+  test('reindex embeds anew what another encoder embedded, once, and what is taken in again costs nothing', async () => {
+    const path = folder()
+    const asked: string[] = []
+    const documents = [document, { id: 'b', source: 'b.md', text: 'Birch is a tree.' }]
+    const before = await createTroupe({ host: kernels(asked) })
+    await before.spawn('retriever', retriever({ folder: path, model: 'one' })).ask({ type: 'add', documents })
+    await before.stop()
+    const after = await createTroupe({ host: kernels(asked) })
+    const ref = after.spawn('retriever', retriever({ folder: path, model: 'two' }))
+    expect(await ref.ask({ type: 'reindex' })).toEqual({ documents: 2, of: 2, unchanged: 0, passages: 2, embedded: 2 })
+    expect(asked).toEqual(['one: Amber is resin.', 'one: Birch is a tree.', 'two: Amber is resin.', 'two: Birch is a tree.'])
+    expect(await ref.ask({ type: 'reindex' })).toMatchObject({ unchanged: 2, embedded: 0 })
+    expect(await ref.ask({ type: 'add', documents })).toMatchObject({ unchanged: 2, embedded: 0 })
+    expect((await ref.ask({ type: 'search', query: 'birch', limit: 1 })).passages[0]).toMatchObject({ document: 'b', text: 'Birch is a tree.' })
+    await after.stop()
   })
 })

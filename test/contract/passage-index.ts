@@ -23,6 +23,8 @@ export function passageIndexContract(name: string, open: () => Promise<PassageIn
       const index = await open()
       expect([index.size, await index.search(asked('lamp')), await index.entries(['a']), await index.remove(['a']), await index.facts({}, 10), (await index.hashes(['a'])).size]).toEqual([0, [], [], 0, [], 0])
       await index.settle()
+      await index.rebuild()
+      expect(await index.documents()).toEqual([])
     })
 
     test('finds by words and by vector, the best first, and tells where the words stand', async () => {
@@ -120,6 +122,9 @@ export function passageIndexContract(name: string, open: () => Promise<PassageIn
       const before = await index.search(asked('word7 word8', { limit: 5 }))
       await index.settle()
       expect(await index.search(asked('word7 word8', { limit: 5 }))).toEqual(before)
+      await index.rebuild()
+      expect(await index.search(asked('word7 word8', { limit: 5 }))).toEqual(before)
+      expect(new Set(await index.documents()).size).toBe(600)
       expect(before.slice(0, 2).map(({ document }) => document).toSorted()).toEqual(['d7', 'd8'])
     })
   })

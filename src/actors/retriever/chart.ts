@@ -1,5 +1,5 @@
 /** The life of `retriever`: opening, empty, indexing, ready; while it indexes, it finds what it knew before. */
-import { assertEvent, assign, setup, spawnChild, stopChild } from 'xstate'
+import { assertEvent, assign, fromCallback, setup, spawnChild, stopChild } from 'xstate'
 import type { EventsOf, ReturnAddress } from '../../runtime/index.js'
 import { refuseTo, replyTo, settle, type Settled } from '../settled.js'
 import type { PassageIndex } from './passage-index.js'
@@ -36,12 +36,15 @@ function factsInput({ context, event }: Given) {
 const intakeInput = ({ context }: { context: Context }) => ({ index: context.index, documents: context.intake?.documents ?? [] })
 const workId = ({ context }: { context: Context }): string => `work.${context.begun}`
 
+/** Ends with the actor, however that ends, and lets go of the folder. */
+const holding = fromCallback<{ type: string }, { index: PassageIndex }>(({ input }) => () => input.index.close())
+
 const types = {} as { context: Context; events: Event; input: { index: PassageIndex } }
 
 const words = (actors: RetrieverWork) =>
   setup({
     types,
-    actors: { open: actors.open, add: actors.add, ingest: actors.ingest, remove: actors.remove, search: actors.search, facts: actors.facts },
+    actors: { open: actors.open, add: actors.add, ingest: actors.ingest, reindex: actors.reindex, remove: actors.remove, search: actors.search, facts: actors.facts, holding },
     guards: {
       // Who searches before anything is there waits for it, when it is on its way.
       canSearch: ({ context }) => context.underWay < UNDER_WAY_MAX && (context.index.size > 0 || context.intake === undefined),
@@ -65,13 +68,14 @@ const words = (actors: RetrieverWork) =>
   })
 
 const change = <T extends string>(target: T) => ({ target, actions: { type: 'openIntake', params: ({ event }: { event: { from: ReturnAddress } }) => event } }) as const
-const changes = { add: change('indexing'), ingest: change('streaming'), remove: change('removing') } as const
+const changes = { add: change('indexing'), ingest: change('streaming'), reindex: change('reindexing'), remove: change('removing') } as const
 const retry = { target: 'opening', actions: { type: 'refuse', params: ({ event }: { event: { from: ReturnAddress } }) => event } } as const
 
 export const retrieverChart = (actors: RetrieverWork) =>
   words(actors).createMachine({
     id: 'retriever',
     context: ({ input }) => ({ index: input.index, intake: undefined, broken: undefined, begun: 0, underWay: 0 }),
+    invoke: { src: 'holding', input: ({ context }) => ({ index: context.index }) },
     on: { 'xstate.done.actor.work.*': { actions: ['settle', stopChild(({ event }) => event.actorId), 'finish'] } },
     initial: 'opening',
     states: {
@@ -79,7 +83,7 @@ export const retrieverChart = (actors: RetrieverWork) =>
         invoke: { src: 'open', input: ({ context }) => ({ index: context.index }), onDone: 'open', onError: { target: 'closed', actions: { type: 'noteBroken', params: ({ event }) => event } } },
       },
       /** Whoever comes is told why, and the next finds it opened anew, when that was mended. */
-      closed: { on: { add: retry, ingest: retry, search: retry, facts: retry, remove: retry } },
+      closed: { on: { add: retry, ingest: retry, search: retry, facts: retry, reindex: retry, remove: retry } },
       open: {
         on: {
           search: { guard: 'canSearch', actions: [spawnChild('search', { id: workId, input: searchInput }), 'begin'] },
@@ -95,6 +99,9 @@ export const retrieverChart = (actors: RetrieverWork) =>
               onDone: { target: 'ready', actions: [{ type: 'answer', params: ({ event }) => event.output }, 'closeIntake'] },
               onError: { target: 'ready', actions: [{ type: 'decline', params: ({ event }) => event }, 'closeIntake'] },
             },
+          },
+          reindexing: {
+            invoke: { src: 'reindex', input: ({ context }) => ({ index: context.index }), onDone: { target: 'ready', actions: [{ type: 'answer', params: ({ event }) => event.output }, 'closeIntake'] }, onError: { target: 'ready', actions: [{ type: 'decline', params: ({ event }) => event }, 'closeIntake'] } },
           },
           // The stream has told its reader how it ended.
           streaming: {

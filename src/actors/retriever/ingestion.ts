@@ -58,6 +58,34 @@ export async function* ingest({ index, documents: given }: Intake, settings: Int
   return progress
 }
 
+/** So many documents at a time are held, each with its passages and their vectors. */
+const DOCUMENTS_PER_TURN = 32
+
+/** Embeds what another encoder embedded, and puts every passage in anew, since how words are cut may have changed. */
+export async function reindex(index: PassageIndex, { model }: Pick<IntakeSettings, 'model'>, work: Work): Promise<IngestProgress> {
+  const documents = await index.documents()
+  const mine = `${digest(model)}-`
+  let progress: IngestProgress = { documents: 0, of: documents.length, unchanged: 0, passages: 0, embedded: 0 }
+  for (let at = 0; at < documents.length; at += DOCUMENTS_PER_TURN) {
+    const names = documents.slice(at, at + DOCUMENTS_PER_TURN)
+    const entries = await index.entries(names)
+    const foreign = entries.filter(({ hash }) => !hash.startsWith(mine))
+    const texts = [...new Set(foreign.map(spoken))]
+    const vectors = new Map<string, Float32Array>()
+    for (let from = 0; from < texts.length; from += TEXTS_PER_CALL) {
+      work.signal.throwIfAborted()
+      const some = texts.slice(from, from + TEXTS_PER_CALL)
+      for (const [i, vector] of (await embedded(model, some, 'bulk', work)).entries()) vectors.set(some[i] as string, vector)
+    }
+    work.signal.throwIfAborted()
+    await index.replace(names, entries.map((entry): Entry => (entry.hash.startsWith(mine) ? entry : { ...entry, hash: mine + entry.hash.slice(mine.length), vector: vectors.get(spoken(entry)) as Float32Array })))
+    const renewed = new Set(foreign.map(({ document }) => document)).size
+    progress = { ...progress, documents: progress.documents + names.length, unchanged: progress.unchanged + names.length - renewed, passages: progress.passages + entries.length, embedded: progress.embedded + texts.length }
+  }
+  await index.rebuild()
+  return progress
+}
+
 function* groupsOf(documents: readonly Document[]): Generator<Document[]> {
   let group: Document[] = []
   let chars = 0

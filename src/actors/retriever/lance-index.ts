@@ -1,5 +1,5 @@
 /**
- * Passages on disk, by LanceDB; its door. One process writes to a folder.
+ * Passages on disk, by LanceDB; its door. One index at a time holds a folder: the counts that scores need are in memory.
  *
  * L1. All that is known of a passage is one row of one table, and a commit replaces whole documents: a process that dies
  *     leaves the table as the last commit did.
@@ -7,9 +7,12 @@
  *     compare between queries, and find no more (`bench/retrieval.mjs`).
  * L3. The column `terms` holds our own terms, separated by spaces: both indexes see the same words, Chinese too.
  */
+import { realpath } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import type { Connection, IntoVector, Table } from '@lancedb/lancedb'
 import { realClock } from '../../ground/clock.js'
 import { describe, TroupeError } from '../../ground/errors.js'
+import { holdLock, type Lock } from '../../runtime/store/lock.js'
 import type { Entry, Found, IndexSettings, PassageIndex, Query } from './passage-index.js'
 import { cosine, Ranking, timesIn } from './ranking.js'
 import { labelsOf, matches, oneOf, sqlOf, type Fact, type Metadata, type Triple, type TriplePattern } from './where.js'
@@ -32,6 +35,12 @@ const NAMES_MAX = 256
 /** Searches under way still read what the last commits replaced. */
 const OLD_VERSIONS_MS = 60_000
 
+interface Opened {
+  readonly lance: Lance
+  readonly arrow: Arrow
+  readonly connection: Connection
+  readonly lock: Lock
+}
 interface Row {
   readonly id: string
   readonly document: string
@@ -52,13 +61,15 @@ const SEEN = ['id', 'document', 'title', 'source', 'text', 'terms', 'metadata', 
 
 export class LanceIndex implements PassageIndex {
   readonly #folder: string
-  readonly #ranking: Ranking
-  #opened: Promise<{ lance: Lance; arrow: Arrow; connection: Connection }> | undefined
+  readonly #settings: IndexSettings
+  #ranking: Ranking
+  #opened: Promise<Opened> | undefined
   #table: Table | undefined
   #unindexed = 0
 
   constructor(folder: string, settings: IndexSettings) {
     this.#folder = folder
+    this.#settings = settings
     this.#ranking = new Ranking(settings)
   }
 
@@ -76,8 +87,20 @@ export class LanceIndex implements PassageIndex {
     }
   }
 
-  async #open(): Promise<{ lance: Lance; arrow: Arrow; connection: Connection }> {
+  close(): void {
+    const opened = this.#opened
+    this.#opened = this.#table = undefined
+    // Whoever opens it next counts anew: others may have written meanwhile.
+    this.#ranking = new Ranking(this.#settings)
+    opened?.then(
+      ({ lock }) => lock.release(),
+      () => {},
+    )
+  }
+
+  async #open(): Promise<Opened> {
     const { lance, arrow } = await load()
+    const lock = await held(this.#folder)
     try {
       const connection = await lance.connect(this.#folder)
       if ((await connection.tableNames()).includes(TABLE)) {
@@ -86,10 +109,18 @@ export class LanceIndex implements PassageIndex {
         this.#unindexed = words === undefined ? UNINDEXED_MIN : ((await this.#table.indexStats(words.name))?.numUnindexedRows ?? 0)
         for await (const batch of this.#table.query().select(['terms'])) for (const terms of batch.getChild('terms') as Iterable<string>) this.#ranking.note(split(terms), 1)
       }
-      return { lance, arrow, connection }
+      return { lance, arrow, connection, lock }
     } catch (error) {
+      void lock.release()
       throw new TroupeError('StoreCorrupt', `the passages in ${this.#folder} cannot be read: ${describe(error)}`, 'restore the folder, or take the documents in anew in another one', { folder: this.#folder }, error)
     }
+  }
+
+  async documents(): Promise<readonly string[]> {
+    const names = new Set<string>()
+    if (this.#table === undefined) return []
+    for await (const batch of this.#table.query().select(['document'])) for (const name of batch.getChild('document') as Iterable<string>) names.add(name)
+    return [...names].toSorted()
   }
 
   async hashes(documents: readonly string[]): Promise<ReadonlyMap<string, string>> {
@@ -163,6 +194,13 @@ export class LanceIndex implements PassageIndex {
     if (this.#table !== undefined && this.#unindexed >= UNINDEXED_MIN) await this.#tidy(this.#table)
   }
 
+  async rebuild(): Promise<void> {
+    const table = this.#table
+    if (table === undefined) return
+    for (const { name } of await table.listIndices()) await table.dropIndex(name)
+    await this.#tidy(table)
+  }
+
   async #nearest(table: Table, vector: Float32Array, condition: string | undefined, count: number): Promise<Row[]> {
     const query = table.query().nearestTo(vector).distanceType('dot').nprobes(PROBES).limit(count).select([...SEEN, '_distance'])
     return (await (condition === undefined ? query : query.where(condition)).toArray()) as Row[]
@@ -197,7 +235,7 @@ export class LanceIndex implements PassageIndex {
     throw new TroupeError('Incompatible', `the passages in ${this.#folder} have vectors of ${known} numbers, these have ${dimensions}`, 'use the encoder that they were taken in with, or another folder', { folder: this.#folder })
   }
 
-  async #ready(): Promise<{ lance: Lance; arrow: Arrow; connection: Connection }> {
+  async #ready(): Promise<Opened> {
     this.#opened ??= this.#open()
     return this.#opened
   }
@@ -244,6 +282,17 @@ async function load(): Promise<{ lance: Lance; arrow: Arrow }> {
     return { lance, arrow }
   } catch (error) {
     throw new TroupeError('MissingDependency', `passages on disk need @lancedb/lancedb, which could not be loaded: ${describe(error)}`, 'npm install @lancedb/lancedb apache-arrow@18.1.0', { dependency: '@lancedb/lancedb' }, error)
+  }
+}
+
+/** The lock goes with its process: after a kill nothing stale is left. */
+async function held(folder: string): Promise<Lock> {
+  const path = await realpath(folder).catch(() => resolve(folder))
+  try {
+    return await holdLock(path)
+  } catch (error) {
+    if (!(error instanceof TroupeError && error.code === 'Overloaded')) throw error
+    throw new TroupeError('Overloaded', `another retriever has ${folder} open`, 'let one retriever hold the folder and ask that one, or give this one a folder of its own', { ...error.details, folder }, error)
   }
 }
 

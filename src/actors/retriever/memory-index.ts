@@ -29,6 +29,14 @@ export class MemoryIndex implements PassageIndex {
     return Promise.resolve()
   }
 
+  close(): void {
+    // Nobody else can reach it.
+  }
+
+  documents(): Promise<readonly string[]> {
+    return Promise.resolve([...this.#kept.keys()])
+  }
+
   hashes(documents: readonly string[]): Promise<ReadonlyMap<string, string>> {
     return Promise.resolve(new Map(documents.flatMap((document) => (this.#kept.get(document) ?? []).slice(0, 1).map(({ entry }) => [document, entry.hash] as const))))
   }
@@ -79,6 +87,10 @@ export class MemoryIndex implements PassageIndex {
   }
 
   settle(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  rebuild(): Promise<void> {
     return Promise.resolve()
   }
 

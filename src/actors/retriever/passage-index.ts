@@ -44,8 +44,12 @@ export interface Found {
 export interface PassageIndex {
   /** Passages it holds; known once it is open. */
   readonly size: number
-  /** Everything else is called after this has settled. */
+  /** Everything else is called after this has settled. Refused while another has it open. */
   open(): Promise<void>
+  /** Lets another open it; it can be opened again. */
+  close(): void
+  /** Every document it knows, in an order of its own that stays. */
+  documents(): Promise<readonly string[]>
   /** The hash of each of these documents that it knows. */
   hashes(documents: readonly string[]): Promise<ReadonlyMap<string, string>>
   /** What it holds of these documents, in order. */
@@ -59,6 +63,8 @@ export interface PassageIndex {
   facts(pattern: TriplePattern, limit: number): Promise<readonly Fact[]>
   /** Told when an ingestion is over: time to tidy up, so that searches are fast again. */
   settle(): Promise<void>
+  /** Makes whatever speeds up its searches anew, from the passages alone. */
+  rebuild(): Promise<void>
 }
 
 export interface IndexSettings {

@@ -54,5 +54,10 @@ export const Retriever = protocol({
   search: request(record({ query: string, limit: optional(count), where: optional(where) }), record({ passages: list(passage) })),
   /** The triples that fit a pattern, with their source. */
   facts: request(factsBody, record({ facts: list(fact) })),
+  /**
+   * Goes over every passage again, from what is kept: those that another encoder embedded are embedded anew, words and
+   * indexes are made anew. What it finds meanwhile is what it knew; whoever stops it asks again, and it goes on.
+   */
+  reindex: request(null, progress),
   remove: request(record({ ids: list(string) }), record({ removed: number })),
 })

@@ -2,7 +2,7 @@
 import { stepOnce, streamOnce, type ReturnAddress, type Work } from '../../runtime/index.js'
 import { answering, type Effect, type Settled } from '../settled.js'
 import { embedded } from './embedding.js'
-import { ingest, type Intake, type IntakeSettings } from './ingestion.js'
+import { ingest, reindex, type Intake, type IntakeSettings } from './ingestion.js'
 import type { Found, PassageIndex } from './passage-index.js'
 import type { Passage, IngestProgress } from './protocol.js'
 import type { Fact, TriplePattern, Where } from './where.js'
@@ -24,6 +24,7 @@ export interface RetrieverWork {
   readonly open: Effect<void, { readonly index: PassageIndex }>
   readonly add: Effect<IngestProgress, Intake>
   readonly ingest: Effect<IngestProgress, Intake & { readonly into: ReturnAddress }>
+  readonly reindex: Effect<IngestProgress, { readonly index: PassageIndex }>
   readonly remove: Effect<number, { readonly index: PassageIndex; readonly ids: readonly string[] }>
   readonly search: Effect<Settled<{ passages: readonly Passage[] }>, SearchInput>
   readonly facts: Effect<Settled<{ facts: readonly Fact[] }>, FactsInput>
@@ -47,6 +48,8 @@ export const retrieverWork = (settings: Settings): RetrieverWork => ({
   }),
 
   ingest: streamOnce('ingest', (intake: Intake & { readonly into: ReturnAddress }, work) => ingest(intake, settings, work)),
+
+  reindex: stepOnce('reindex', ({ index }: { index: PassageIndex }, work) => reindex(index, settings, work)),
 
   remove: stepOnce('remove', ({ index, ids }: { index: PassageIndex; ids: readonly string[] }) => index.remove([...new Set(ids)])),
 
