@@ -1,6 +1,7 @@
 import { TroupeError } from '../ground/errors.js'
 import type { Address } from './address.js'
 import type { Kernels } from './effects.js'
+import { HISTORY_KEEP } from './limits.js'
 import type { MailboxOptions } from './mailbox.js'
 import type { Me } from './me.js'
 import type { BodyOf, ChunkOf, EventsOf, MessageOf, Protocol, ReplyOf, Specs } from './protocol.js'
@@ -34,6 +35,8 @@ export interface Options {
   readonly retries?: number
   /** Keeps what the actor accepts and commits in the troupe's store. Default false. */
   readonly durable?: boolean
+  /** Keeps what each of a durable actor's steps handled and came to, for `troupe.history`: the last 1,000, or `keep`. Default none. */
+  readonly history?: true | { readonly keep: number }
   /** Handlers under way at once, for plain handlers without state. Default 1. */
   readonly concurrency?: number
   /** How long a released outbox waits for its receivers. Default 5 s. */
@@ -113,6 +116,7 @@ function define(protocol: Protocol, logic: Logic, options: Options): Definition 
   for (const [name, value, least] of [
     ['concurrency', options.concurrency, 1],
     ['retries', options.retries, 0],
+    ['history.keep', typeof options.history === 'object' ? options.history.keep : undefined, 1],
     ['mailbox.capacity', options.mailbox?.capacity, 1],
     ['mailbox.bytes', options.mailbox?.bytes, 1],
   ] as const) {
@@ -120,8 +124,12 @@ function define(protocol: Protocol, logic: Logic, options: Options): Definition 
       throw new TroupeError('InvalidDefinition', `${name} is ${value}`, `give a whole number from ${least}`)
     }
   }
+  if (options.history !== undefined && options.durable !== true) throw new TroupeError('InvalidDefinition', 'a history without durable', 'give durable: true, or leave out the history')
   return { ...placeholder<unknown, unknown>({}), protocol, logic, options }
 }
+
+/** How many steps the history of its actors keeps; 0 for none. */
+export const historyOf = ({ options: { history } }: Definition): number => (history === undefined ? 0 : history === true ? HISTORY_KEEP : history.keep)
 
 export const isDefinition = (logic: unknown): logic is Definition => typeof logic === 'object' && logic !== null && 'protocol' in logic && 'options' in logic
 

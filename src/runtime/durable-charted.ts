@@ -12,34 +12,14 @@ import type { Cell } from './cell.js'
 import { isEnd } from './chart-children.js'
 import type { Plan, Within } from './chart-plan.js'
 import { Charted } from './charted.js'
-import { pack } from './codec.js'
 import type { Logic } from './definition.js'
 import { DurableRun } from './durable-run.js'
-import type { Address } from './address.js'
 import { Envelope } from './envelope.js'
-import { keepSnapshot, type KeptSnapshot } from './kept-snapshot.js'
+import { EFFECT, effectMail, keepSnapshot, NOTHING, type Due, type KeptChart } from './kept-snapshot.js'
 import { mailEntry, replyEntry, type Ledger } from './ledger.js'
 import { STORE_RETRY_MS } from './limits.js'
 import { isStoreFailure } from './store/store.js'
 import type { AnyActorRef, AnyEventObject, Chart, Step } from './xstate.js'
-
-/** Mail that stands for an effect under way: its type is this and the child's id. */
-const EFFECT = 'xstate.effect.'
-
-/** A timer as it is kept. */
-interface Due {
-  readonly at: number
-  readonly event: AnyEventObject
-  /** The child that a delayed send was for. */
-  readonly child?: string
-}
-
-interface Kept {
-  readonly snapshot: KeptSnapshot
-  readonly due: readonly (readonly [name: string, due: Due])[]
-  /** Requests that were taken and not answered: ask, who asked, for which of its mail, type. */
-  readonly owed: readonly (readonly [ask: number, from: Address, of: number, type: string])[]
-}
 
 export class DurableCharted extends Charted {
   readonly #ledger: Ledger
@@ -73,7 +53,7 @@ export class DurableCharted extends Charted {
     for (const envelope of left) if (envelope.type.startsWith(EFFECT)) this.#effects.set(envelope.type.slice(EFFECT.length), envelope)
     this.cell.recover(left.filter(({ type }) => !type.startsWith(EFFECT)))
     if (this.#ledger.isNew) return super.first(chart, input)
-    const { snapshot, due, owed } = this.#ledger.state as Kept
+    const { snapshot, due, owed } = this.#ledger.state as KeptChart
     const step = chart.restore(this.self, snapshot)
     this.#restoring = true
     this.#due = new Map(due)
@@ -101,15 +81,15 @@ export class DurableCharted extends Charted {
     if (foreign !== undefined) throw new TroupeError('InvalidDefinition', `${foreign.start.id}, a child of the durable ${address}, is logic that XState runs itself`, 'invoke ask, infer or stepOnce instead of a promise, and an actor instead of a callback')
     const due = this.#dueAfter(plan, within)
     const mail = (plan?.outbox.envelopes ?? []).filter(({ to }) => parts.router.cell(to)?.ledger !== undefined)
-    const effects = (plan?.starts ?? []).filter(({ way }) => way.kind === 'effect').map(({ start }) => this.#effectMail(start.id))
+    const effects = (plan?.starts ?? []).filter(({ way }) => way.kind === 'effect').map(({ start }) => effectMail(address, start.id))
     const owed = this.#owedAfter(plan, envelope)
     const answers = this.#answersOf(plan, envelope)
-    const state: Kept = { snapshot: keepSnapshot(step.snapshot), due: [...due], owed: [...owed.values()].map(({ id, from, sequence, type }) => [id, from, sequence, type]) }
+    const state: KeptChart = { snapshot: keepSnapshot(step.snapshot), due: [...due], owed: [...owed.values()].map(({ id, from, sequence, type }) => [id, from, sequence, type]) }
     const now = parts.clock.now()
     const entries = [...mail.map(mailEntry), ...effects.map(mailEntry), ...answers.map(({ to, outcome }) => replyEntry(to.from, to.sequence, to.id, outcome, now))]
     const alarm = due.size === 0 ? undefined : Math.min(...[...due.values()].map(({ at }) => at))
     const ended = [...step.stopped.map(({ id }) => id), ...(within?.source !== undefined && isEnd(within.event) ? [within.source.id] : [])]
-    const numbers = await this.#ledger.commit(state, this.#dealt(ended, envelope), entries, alarm)
+    const numbers = await this.#ledger.commit(state, this.#dealt(ended, envelope), entries, { alarm, handled: { type: envelope?.type ?? within?.event.type ?? 'xstate.init', from: envelope?.from ?? address, body: envelope?.body, chart: true } })
     for (const id of ended) this.#effects.delete(id)
     this.#due = due
     for (const [i, sent] of mail.entries()) parts.router.cell(sent.to)?.ledger?.arrived(sent, numbers[i] as number, now)
@@ -131,12 +111,6 @@ export class DurableCharted extends Charted {
       }
     }
     return due
-  }
-
-  /** Mail for the effect that a child stands for, from the actor to itself. */
-  #effectMail(child: string): Envelope {
-    const { address } = this.cell
-    return new Envelope(0, address, address, `${EFFECT}${child}`, NOTHING, 0, 0, 0, 1, 0, 0, 0)
   }
 
   #owedAfter(plan: Plan | undefined, envelope: Envelope | undefined): Map<number, Envelope> {
@@ -168,5 +142,3 @@ export class DurableCharted extends Charted {
     this.cell.pauseFor(STORE_RETRY_MS, envelope)
   }
 }
-
-const NOTHING = pack(null)

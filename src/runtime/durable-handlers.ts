@@ -63,7 +63,7 @@ export class DurableHandlers extends Handlers {
     const now = clock.now()
     // A durable asker may be asleep still, after a restart: the reply waits for it in the log.
     const answer = envelope.correlation === 0 || envelope.sequence === 0 ? [] : [replyEntry(envelope.from, envelope.sequence, envelope.correlation, outcome, now)]
-    const numbers = await this.#ledger.commit(this.state, [envelope.entry, ...me.run.taken], [...entries, ...answer])
+    const numbers = await this.#ledger.commit(this.state, [envelope.entry, ...me.run.taken], [...entries, ...answer], { handled: { type: envelope.type, from: envelope.from, body: envelope.body, chart: false } })
     for (const [i, sent] of durable.entries()) router.cell(sent.to)?.ledger?.arrived(sent, numbers[i] as number, now)
     if (answer.length > 0) router.awake(envelope.from)?.ledger?.replied(envelope.sequence, envelope.correlation, outcome, now)
   }

@@ -6,7 +6,7 @@
  * Hold    mailbox.ts, dispatcher.ts
  * Act     cell.ts, behaviour.ts, handlers.ts, handler-me.ts, me.ts, charted.ts, chart-children.ts, chart-plan.ts, chart-timers.ts, xstate.ts, event-descriptor.ts, machine-effects.ts, effect-run.ts,
  *         effects.ts, inference.ts, supervision.ts, ask-cycle.ts
- * Commit  outbox.ts, endings.ts, isolate.ts; for durable actors durable-handlers.ts, durable-me.ts, durable-run.ts, durable-charted.ts, kept-snapshot.ts, replay.ts, ledger.ts, journal.ts,
+ * Commit  outbox.ts, endings.ts, isolate.ts; for durable actors durable-handlers.ts, durable-me.ts, durable-run.ts, durable-charted.ts, kept-snapshot.ts, replay.ts, ledger.ts, journal.ts, history.ts, history-step.ts,
  *         fingerprint.ts, store/store.ts, store/memory.ts, store/lmdb.ts, store/lock.ts, store/mark.ts
  * Answer  replies.ts, streams.ts, resumable.ts, observable.ts, heed.ts, within.ts
  * Ground  troupe.ts, parts.ts, limits.ts, inspection.ts, signals.ts, watches.ts
@@ -37,6 +37,8 @@ export type { ErrorCode, ErrorData, ErrorDetails } from '../ground/errors.js'
 export type { Clock, Timer } from '../ground/clock.js'
 export type { Duration } from '../ground/duration.js'
 export type { Late, Schedule, ScheduleOptions } from './schedules.js'
+export type { ChartState, History } from './history.js'
+export type { HistoryStep } from './history-step.js'
 export type { Rhythm } from './due.js'
 export { memory } from './store/memory.js'
 export type { Store, OpenStore, Change, Entry, Key } from './store/store.js'

@@ -7,6 +7,7 @@
  *   ['meta']            the epoch: how often the store was opened, from which envelope ids start
  *   ['actor', address]  an actor's last committed step
  *   ['alarm', address]  when an actor that sleeps wants to be woken
+ *   ['history', address, n]  a step that an actor's history keeps
  *   ['schedule', name]  a schedule, and up to which moment it is dealt with
  *   ['log', n]          an entry: mail, or a result of an effect, for one actor
  *
@@ -49,6 +50,8 @@ export interface ActorRecord {
   readonly open: readonly number[]
   /** When the actor wants to be woken, if it does: clock time. */
   readonly alarm: number | undefined
+  /** How many steps its history has had, and how many of them it keeps. */
+  readonly history?: { readonly steps: number; readonly keep: number }
 }
 
 /** An actor's mail that is not dealt with, in order, each with the entries of its handler's effects. */
@@ -151,11 +154,11 @@ export class Journal {
    * Commits a step: the actor's record, the mail it dealt with, and new entries, all or nothing.
    * The numbers of the new entries hold once the promise resolves.
    */
-  async commit(address: Address, record: ActorRecord, dealt: readonly number[], entries: readonly NewEntry[]): Promise<readonly number[]> {
+  async commit(address: Address, record: ActorRecord, dealt: readonly number[], entries: readonly NewEntry[], beside: readonly Change[] = []): Promise<readonly number[]> {
     const { changes, numbers } = this.#number(entries)
     const alarm: Change = record.alarm === undefined ? { kind: 'remove', key: ['alarm', address] } : { kind: 'put', key: ['alarm', address], value: pack(record.alarm) }
     const changed = record.alarm === this.#alarms.get(address) ? [] : [alarm]
-    await this.#write([{ kind: 'put', key: ['actor', address], value: pack({ version: VERSION, ...record }) }, ...changed, ...changes], numbers, entries)
+    await this.#write([{ kind: 'put', key: ['actor', address], value: pack({ version: VERSION, ...record }) }, ...changed, ...changes, ...beside], numbers, entries)
     if (record.alarm === undefined) this.#alarms.delete(address)
     else this.#alarms.set(address, record.alarm)
     for (const n of dealt) this.#dealt(address, n)
@@ -170,6 +173,25 @@ export class Journal {
     const { changes, numbers } = this.#number(entries)
     await this.#write([change, ...changes], numbers, entries)
     return numbers
+  }
+
+  /** Commits an actor that has not run yet: what it finds when it first starts. */
+  async begin(address: Address, record: ActorRecord, entries: readonly NewEntry[], beside: readonly Change[]): Promise<void> {
+    this.#former.set(address, [])
+    await this.commit(address, record, [], entries, beside)
+  }
+
+  /** Whether there is mail for an address. */
+  waits(address: Address): boolean {
+    return this.#open.has(address)
+  }
+
+  get now(): number {
+    return this.#clock.now()
+  }
+
+  get(key: Key): Uint8Array | undefined {
+    return this.#store.get(key)
   }
 
   /** What is kept beside the actors and the log. */

@@ -1,6 +1,9 @@
 /** A chart's snapshot as it is kept: lean, plain data, and expanded only when it is restored. */
 import { TroupeError } from '../ground/errors.js'
-import type { AnyMachineSnapshot } from './xstate.js'
+import type { Address } from './address.js'
+import { pack } from './codec.js'
+import { Envelope } from './envelope.js'
+import type { AnyEventObject, AnyMachineSnapshot } from './xstate.js'
 
 export interface KeptSnapshot {
   readonly status: string
@@ -12,6 +15,29 @@ export interface KeptSnapshot {
   readonly history: Readonly<Record<string, readonly { readonly id: string }[]>>
   readonly children: Readonly<Record<string, { readonly src: string; readonly input: unknown; readonly shows: boolean }>>
 }
+
+/** A timer as it is kept. */
+export interface Due {
+  readonly at: number
+  readonly event: AnyEventObject
+  /** The child that a delayed send was for. */
+  readonly child?: string
+}
+
+/** A chart's whole state as it is kept. */
+export interface KeptChart {
+  readonly snapshot: KeptSnapshot
+  readonly due: readonly (readonly [name: string, due: Due])[]
+  /** Requests that were taken and not answered: ask, who asked, for which of its mail, type. */
+  readonly owed: readonly (readonly [ask: number, from: Address, of: number, type: string])[]
+}
+
+/** Mail that stands for an effect under way: its type is this and the child's id. */
+export const EFFECT = 'xstate.effect.'
+export const NOTHING = pack(null)
+
+/** Mail for the effect that a child stands for, from the actor to itself. */
+export const effectMail = (address: Address, child: string): Envelope => new Envelope(0, address, address, `${EFFECT}${child}`, NOTHING, 0, 0, 0, 1, 0, 0, 0)
 
 /** What a child keeps of itself in its chart's snapshot: it stands for something that a cell runs. */
 interface StandIn {

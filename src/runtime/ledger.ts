@@ -7,6 +7,7 @@ import { TroupeError } from '../ground/errors.js'
 import type { Address } from './address.js'
 import { pack, packEnvelope, unpack, unpackEnvelope } from './codec.js'
 import { Envelope, type Priority } from './envelope.js'
+import { keepStep, type Handled, type HistoryStep } from './history-step.js'
 import type { Journal, LogEntry, NewEntry } from './journal.js'
 import type { Failed, Outcome, Recorded } from './replay.js'
 
@@ -60,20 +61,25 @@ export class Ledger {
   #last: Promise<void> | undefined
   #high: number
   #alarm: number | undefined
+  /** How many steps its history keeps, 0 for none, and how many it has had. */
+  readonly #keeps: number
+  #steps: number
 
   /** Reads an actor's record. Throws `StoreCorrupt`, `Incompatible`, or `InvalidDefinition` without a journal. */
-  static of(journal: Journal | undefined, address: Address): Ledger {
-    if (journal !== undefined) return new Ledger(journal, address)
+  static of(journal: Journal | undefined, address: Address, history: number): Ledger {
+    if (journal !== undefined) return new Ledger(journal, address, history)
     throw new TroupeError('InvalidDefinition', `${address} is durable, and the troupe has no store`, "give one: createTroupe({ store: lmdb('./data') }), from 'troupe/lmdb'")
   }
 
-  private constructor(journal: Journal, address: Address) {
+  private constructor(journal: Journal, address: Address, history: number) {
     this.#journal = journal
     this.#address = address
     const record = journal.record(address)
     this.#state = record?.state
     this.#high = record?.high ?? 0
     this.#alarm = record?.alarm
+    this.#keeps = history
+    this.#steps = record?.history?.steps ?? 0
   }
 
   /** The last committed state, in memory of its own; `undefined` for an actor that never committed. */
@@ -179,9 +185,9 @@ export class Ledger {
   }
 
   /** Commits the end of a step: the state, the mail it dealt with, what it sent and answered, and when the actor wants to be woken. */
-  async commit(state: unknown, dealt: readonly number[], entries: readonly NewEntry[], alarm?: number): Promise<readonly number[]> {
+  async commit(state: unknown, dealt: readonly number[], entries: readonly NewEntry[], { alarm, handled }: { readonly alarm?: number | undefined; readonly handled: Handled }): Promise<readonly number[]> {
     const packed = pack(state)
-    return this.#afterOthers(() => this.#commit(packed, dealt, entries, alarm))
+    return this.#afterOthers(() => this.#commit(packed, dealt, entries, alarm, handled))
   }
 
   /** The envelope has ended without a step: refused, expired, cancelled or set aside. Its asker, if it is durable, hears of it. */
@@ -189,6 +195,10 @@ export class Ledger {
     const { records, spare } = this.#of(envelope.entry)
     const took = [...records, ...spare].flatMap(({ took }) => took ?? [])
     await this.#afterOthers(() => this.#commit(this.#state, [envelope.entry, ...took], answer, this.#alarm))
+  }
+
+  #effectsOf(dealt: readonly number[]): HistoryStep['effects'] {
+    return dealt.flatMap((n) => (this.#open.get(n)?.records ?? []).map(({ name, outcome }) => ({ name, outcome })))
   }
 
   /** One commit at a time: a later one writes the whole record, so it must know what the earlier one wrote. */
@@ -202,10 +212,14 @@ export class Ledger {
     return mine
   }
 
-  async #commit(state: Uint8Array | undefined, dealt: readonly number[], entries: readonly NewEntry[], alarm: number | undefined): Promise<readonly number[]> {
+  async #commit(state: Uint8Array | undefined, dealt: readonly number[], entries: readonly NewEntry[], alarm: number | undefined, handled?: Handled): Promise<readonly number[]> {
     const high = Math.max(this.#high, ...dealt)
     const open = this.#journal.openBefore(this.#address, high, dealt)
-    const written = await this.#journal.commit(this.#address, { state, high, open, alarm }, dealt, entries)
+    const steps = this.#steps + (this.#keeps > 0 && handled !== undefined ? 1 : 0)
+    const kept = steps === this.#steps ? [] : keepStep(this.#address, steps, this.#keeps, { time: this.#journal.now, handled: handled as Handled, effects: this.#effectsOf(dealt), state: state as Uint8Array })
+    const history = steps === 0 ? undefined : { steps, keep: this.#keeps }
+    const written = await this.#journal.commit(this.#address, { state, high, open, alarm, ...(history && { history }) }, dealt, entries, kept)
+    this.#steps = steps
     this.#state = state
     this.#high = high
     this.#alarm = alarm

@@ -104,3 +104,6 @@ export const SCHEDULES_MAX = 10_000
 
 /** Missed moments that a schedule may ask to fire each for. */
 export const LATE_MAX = 1_000
+
+/** Steps that an actor's history keeps unless it says otherwise; older ones are forgotten, and who wants one gets `Gone`. */
+export const HISTORY_KEEP = 1_000

@@ -12,6 +12,7 @@ import type { Kernels } from './effects.js'
 import { Endings } from './endings.js'
 import type { Envelope } from './envelope.js'
 import { heed } from './heed.js'
+import { History } from './history.js'
 import { Inspection, type Inspector, type Why } from './inspection.js'
 import { Interceptors, type Interceptor } from './interceptors.js'
 import { Keyed, type KeyedOptions } from './keyed.js'
@@ -211,6 +212,13 @@ export class Troupe {
   /** The schedules whose receivers are there. */
   get schedules(): readonly Schedule[] {
     return this.#schedules.list
+  }
+
+  /** What the durable actor at an address did, step by step, when its definition has a `history`. Throws `InvalidDefinition` without a store. */
+  history<State = unknown>(address: Address): History<State> {
+    const { journal } = this.#parts
+    if (journal === undefined) throw new TroupeError('InvalidDefinition', `no store keeps a history of ${address}`, "give one: createTroupe({ store: lmdb('./data') }), from 'troupe/lmdb'")
+    return new History(journal, address)
   }
 
   /** What happened to an envelope, the chain that led to it and what it caused; `undefined` when the record no longer has it. */

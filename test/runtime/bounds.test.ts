@@ -44,6 +44,7 @@ const FILLED: Readonly<Record<keyof typeof limits, readonly [file: string, title
   LOG_SEGMENT: [HERE, 'a segment of the log leaves'],
   STORE_RETRY_MS: [HERE, 'a store that could not be written'],
   DRAIN_MS: ['life-cycle', '5 s at most'],
+  HISTORY_KEEP: ['history', 'the last 1,000 steps are kept'],
   SCHEDULES_MAX: ['schedules', 'at most 10,000 are set'],
   LATE_MAX: ['schedules', 'more missed moments than it may fire for'],
   ADDRESS_LENGTH_MAX: [HERE, 'an address has 512 characters'],
