@@ -63,6 +63,15 @@ test('a model of the hub is downloaded once, told file by file, and then comes f
   expect(asked).toEqual([])
 })
 
+test('however many hosts and threads want a model at once, each of its files comes once', async () => {
+  const hub = settings(freshCache())
+  asked.length = 0
+  const placement = { 'own/encoder': { replicas: 2, threads: 1 } }
+  await withHost({ hub, placement }, (one) => withHost({ hub, placement }, (other) => Promise.all([one.warm('own/encoder'), other.warm('own/encoder'), one.embed('own/encoder', 'hello'), other.tag('own/encoder', 'hello')])))
+  expect(asked.some((path) => path.endsWith('model_quantized.onnx'))).toBe(true)
+  expect(new Set(asked).size).toBe(asked.length)
+})
+
 test('a pinned revision is asked for, and kept apart', async () => {
   const cacheDir = freshCache()
   await withHost({ hub: settings(cacheDir), placement: { 'own/encoder': { revision: 'v1' } } }, (host) => host.embed('own/encoder', 'hello'))

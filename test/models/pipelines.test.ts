@@ -147,6 +147,36 @@ test('text is translated and summarised by an encoder and a decoder', async () =
   expect(await host.summarise(name, ['hello', 'world'], { maxTokens: 5 })).toEqual([translated, translated])
 })
 
+test('a picture gets a caption, written by a decoder that sees it', async () => {
+  const ids = ['batch', 'written'] as const
+  // The token "a" or "b", as red or green is the brighter one.
+  const weigh = new Float32Array(3 * 12288)
+  weigh[66] = 9
+  weigh[12288 + 67] = 9
+  const name = made({
+    graphs: {
+      'encoder_model.onnx': { nodes: [['ReduceMean', ['pixel_values'], ['means'], { axes: [2, 3], keepdims: 0 }], ['Unsqueeze', ['means', 'one'], ['last_hidden_state']]], weights: [{ name: 'one', type: 'int64', dims: [1], data: [1] }], inputs: [['pixel_values', 'float32', ['batch', 3, 'height', 'width']]], outputs: [['last_hidden_state', 'float32', ['batch', 1, 3]]] },
+      'decoder_model_merged.onnx': {
+        nodes: [
+          ['MatMul', ['encoder_hidden_states', 'weigh'], ['scores']],
+          ['Shape', ['input_ids'], ['shape']],
+          ['Concat', ['shape', 'size'], ['wide'], { axis: 0 }],
+          ['Expand', ['scores', 'wide'], ['logits']],
+        ],
+        weights: [{ name: 'weigh', dims: [3, 12288], data: weigh }, { name: 'size', type: 'int64', dims: [1], data: [12288] }],
+        inputs: [['input_ids', 'int64', ids], ['encoder_hidden_states', 'float32', ['batch', 1, 3]]],
+        outputs: [['logits', 'float32', [...ids, 12288]]],
+      },
+    },
+    config: { architectures: ['VisionEncoderDecoderModel'], model_type: 'vision-encoder-decoder', is_encoder_decoder: true, encoder: { model_type: 'vit', hidden_size: 3 }, decoder: { model_type: 'gpt2', n_layer: 0, n_head: 1, n_embd: 4, vocab_size: 12288 }, decoder_start_token_id: 2, eos_token_id: 3, pad_token_id: 0, 'transformers.js_config': { dtype: 'fp32' } },
+    files: { 'preprocessor_config.json': { do_normalize: false, do_rescale: true, do_resize: true, size: { height: 4, width: 4 }, image_processor_type: 'ViTImageProcessor' }, 'generation_config.json': { decoder_start_token_id: 2, eos_token_id: 3, pad_token_id: 0 } },
+  })
+  const picture = (red: number, green: number): { data: Uint8Array; width: number; height: number; channels: 3 } => ({ data: Uint8Array.from({ length: 4 * 4 * 3 }, (_, i) => [red, green, 0][i % 3] as number), width: 4, height: 4, channels: 3 })
+  const [red, green] = [await host.caption(name, picture(250, 10), { maxTokens: 4 }), await host.caption(name, picture(10, 250), { maxTokens: 4 })]
+  expect([red, green]).toEqual([expect.stringMatching(/^(.)\1{2,3}$/), expect.stringMatching(/^(.)\1{2,3}$/)])
+  expect(red).not.toBe(green)
+})
+
 test('a text that is being written ends at its next token when its caller leaves, and the thread is free for others', async () => {
   const name = writer()
   const short = await host.translate(name, 'hello', { maxTokens: 5 })
