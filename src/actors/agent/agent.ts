@@ -51,7 +51,7 @@ export function agent(options: AgentOptions = {}): Invocable<(typeof Agent)['spe
     ...(mailbox !== undefined && { mailbox }),
     ...(supervise !== undefined && { supervise }),
     ...(retries !== undefined && { retries }),
-    stopped: () => void settings.toolbox.close(),
+    stopped: (me) => void settings.toolbox.close(me.id),
   })
 }
 

@@ -27,3 +27,6 @@ export const FACTS_USUAL = 256
 
 /** Runs under way at once in an agent without a memory; the next waits in the mailbox. */
 export const RUNS_AT_ONCE = 16
+
+/** Pages of tools that an MCP server may list; what is on further ones is not seen. */
+export const MCP_PAGES_MAX = 100

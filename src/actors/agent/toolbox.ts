@@ -1,4 +1,4 @@
-import { TroupeError, type Me } from '../../runtime/index.js'
+import { TroupeError, type Address, type Me } from '../../runtime/index.js'
 import type { ToolSpec } from '../../models/index.js'
 import type { Tool, ToolSource } from './tool.js'
 
@@ -6,6 +6,8 @@ import type { Tool, ToolSource } from './tool.js'
 export class Toolbox {
   readonly #own: readonly Tool[]
   readonly #sources: readonly ToolSource[]
+  /** The actors that use it now: all of a keyed kind share one. */
+  readonly #users = new Set<Address>()
 
   constructor(given: readonly (Tool | ToolSource)[]) {
     this.#own = given.filter((each): each is Tool => 'doing' in each)
@@ -14,7 +16,8 @@ export class Toolbox {
   }
 
   /** What a source lists is recorded, so that a run that goes on after a crash has the tools with which it began. */
-  async open(me: Pick<Me, 'step' | 'signal'>): Promise<Map<string, Tool>> {
+  async open(me: Pick<Me, 'step' | 'signal' | 'id'>): Promise<Map<string, Tool>> {
+    this.#users.add(me.id)
     const listed = await Promise.all(
       this.#sources.map(async (source) => {
         const specs = await me.step(`tools of ${source.name}`, async ({ signal }): Promise<ToolSpec[]> => (await source.open(signal)).map(({ name, description, parameters }) => ({ name, parameters, ...(description !== undefined && { description }) })))
@@ -28,7 +31,9 @@ export class Toolbox {
     return named([...this.#own, ...listed.flat()])
   }
 
-  async close(): Promise<void> {
+  /** The last one shuts the door. */
+  async close(user: Address): Promise<void> {
+    if (!this.#users.delete(user) || this.#users.size > 0) return
     await Promise.allSettled(this.#sources.map((source) => source.close()))
   }
 }
