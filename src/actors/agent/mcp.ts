@@ -94,7 +94,7 @@ async function load(options: McpOptions): Promise<{ Client: typeof Client; trans
     const { Client } = await import('@modelcontextprotocol/sdk/client/index.js')
     if ('url' in options) {
       const { StreamableHTTPClientTransport } = await import('@modelcontextprotocol/sdk/client/streamableHttp.js')
-      return { Client, transport: new StreamableHTTPClientTransport(new URL(options.url), { requestInit: { headers: { ...options.headers } } }) as Transport }
+      return { Client, transport: new StreamableHTTPClientTransport(new URL(options.url), { requestInit: { headers: { ...options.headers } } }) }
     }
     const { StdioClientTransport, getDefaultEnvironment } = await import('@modelcontextprotocol/sdk/client/stdio.js')
     const { command, args = [], env = {}, cwd } = options
