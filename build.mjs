@@ -116,7 +116,7 @@ function stripExamples(ts) {
   for (const file of filesIn(join(root, 'examples'))) {
     const isSource = extname(file) === '.ts'
     const target = join(distExamples, relative(join(root, 'examples'), file)).replace(/\.ts$/, '.js')
-    const compilerOptions = { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true, inlineSourceMap: true, inlineSources: true }
+    const compilerOptions = { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true, experimentalDecorators: true, inlineSourceMap: true, inlineSources: true }
     put(target, isSource ? ts.transpileModule(readFileSync(file, 'utf8'), { compilerOptions, fileName: relative(dirname(target), file) }).outputText : readFileSync(file))
     expected.add(target)
   }
