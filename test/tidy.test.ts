@@ -43,7 +43,7 @@ const DOORS: Readonly<Record<string, string | readonly string[]>> = {
 const CLOCK = 'src/ground/clock.ts'
 
 /** What others may import without a line of ours importing it: the entrances of the package, and thread entries. */
-const ENTRANCES = ['src/runtime/index.ts', 'src/models/index.ts', 'src/actors/index.ts', 'src/testing/index.ts', 'src/runtime/store/lmdb.ts', 'src/cli.ts', 'src/models/worker.ts']
+const ENTRANCES = ['src/runtime/index.ts', 'src/models/index.ts', 'src/actors/index.ts', 'src/testing/index.ts', 'src/client/index.ts', 'src/runtime/store/lmdb.ts', 'src/cli.ts', 'src/models/worker.ts']
 
 const CODE = ['.ts', '.mts', '.js', '.mjs']
 const src = filesBelow('src', ['.ts'])
@@ -114,6 +114,7 @@ describe('the rooms', () => {
     ['src/runtime/store/memory.ts', "import '../../actors/index.js'"],
     ['src/models/host.ts', "type Envelope = import('../runtime/envelope.js').Envelope"],
     ['src/testing/virtual-clock.ts', "import '../models/host.js'"],
+    ['src/client/client.ts', "import '../actors/index.js'"],
     ['src/ground/clock.ts', "import '../runtime/limits.js'"],
   ])('%s with %s is found', (path, text) => {
     expect(rooms(one(path, text))).toHaveLength(1)

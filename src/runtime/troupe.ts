@@ -80,6 +80,7 @@ export class Troupe {
   readonly #resumables: Resumables
   readonly #alarms = new Set<Timer>()
   readonly #schedules: Schedules
+  readonly #stopping = new AbortController()
   #ownHost: Promise<OwnedHost> | undefined
   #stopped: Promise<void> | undefined
   #unhookSignals: (() => void) | undefined
@@ -231,6 +232,11 @@ export class Troupe {
     return this.#parts.inspection.inspect(inspector)
   }
 
+  /** Fires when the troupe begins to stop, for whoever lets work in from outside; what is under way may still finish. */
+  get stopping(): AbortSignal {
+    return this.#stopping.signal
+  }
+
   /**
    * Refuses new work from outside, lets work under way finish, cancels the rest, and stops every actor, children first.
    * Nothing of the troupe keeps the process alive after that.
@@ -246,6 +252,7 @@ export class Troupe {
   async #stop(withinMs: number): Promise<void> {
     const { post, replies, dispatcher } = this.#parts
     post.closed = true
+    this.#stopping.abort()
     this.#resumables.letGoUnread()
     await this.#drain(withinMs)
     replies.cancelAll('shutting-down')

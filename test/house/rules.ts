@@ -64,6 +64,7 @@ const NEIGHBOURS: Readonly<Record<string, readonly string[]>> = {
   models: ['ground'],
   actors: ['ground', 'runtime', 'models'],
   testing: ['ground', 'runtime'],
+  client: ['ground', 'runtime'],
 }
 
 /** The rooms again, for the imports that the linter does not see: `import()` and types by `import('…')`. */

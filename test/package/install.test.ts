@@ -61,7 +61,7 @@ describe.each([
   })
 
   test('has types that a strict compiler takes, library files included', async () => {
-    const entrances = ['troupe', 'troupe/models', 'troupe/actors', 'troupe/lmdb', 'troupe/testing'].map((name, index) => `import * as part${index} from '${name}'\nexport const keys${index}: string[] = Object.keys(part${index})`)
+    const entrances = ['troupe', 'troupe/models', 'troupe/actors', 'troupe/lmdb', 'troupe/testing', 'troupe/client'].map((name, index) => `import * as part${index} from '${name}'\nexport const keys${index}: string[] = Object.keys(part${index})`)
     const compiled = await consumer.compile(entrances.join('\n'))
     expect(compiled.stdout).toBe('')
     expect(compiled.status).toBe(0)

@@ -1,0 +1,56 @@
+/** What can stand behind the name of a model: an actor of `Chat`, a generator, or a model of a host. */
+import { TroupeError } from '../../ground/errors.js'
+import type { Ref } from '../../runtime/index.js'
+import type { GenerateRequest, Host } from '../../models/index.js'
+import { Generator } from '../generator/protocol.js'
+import { Chat, type ChatPart, type ChatRequest } from './chat.js'
+
+export type ChatRef = Ref<(typeof Chat)['specs']>
+export type GeneratorRef = Ref<(typeof Generator)['specs']>
+/** A model of a host, by its name there. */
+export interface Hosted {
+  readonly host: Pick<Host, 'generate' | 'embed'>
+  readonly model: string
+}
+export type ChatModel = ChatRef | GeneratorRef | Hosted
+export type Parts = AsyncIterable<ChatPart>
+
+const isHosted = (model: ChatModel): model is Hosted => 'host' in model
+const isGenerator = (ref: ChatRef | GeneratorRef): ref is GeneratorRef => 'answer' in ref.protocol.specs
+
+/** Asks whatever stands behind the name. Reading slowly slows the model down; the signal calls it off. */
+export function chat(model: ChatModel, request: ChatRequest, signal: AbortSignal): Parts {
+  if (isHosted(model)) return hosted(model, request, signal)
+  return isGenerator(model) ? generated(model, request, signal) : model.stream({ type: 'chat', ...request }, { signal })
+}
+
+function withoutTools({ tools }: ChatRequest): void {
+  if (tools !== undefined && tools.length > 0) throw new TroupeError('InvalidMessage', 'this model calls no tools', 'leave out tools, or serve an actor of the Chat protocol that calls them')
+}
+
+const manner = ({ maxTokens, temperature, seed, schema }: ChatRequest): Pick<GenerateRequest, 'maxTokens' | 'temperature' | 'seed' | 'schema'> => ({
+  ...(maxTokens !== undefined && { maxTokens }),
+  ...(temperature !== undefined && { temperature }),
+  ...(seed !== undefined && { seed }),
+  ...(schema !== undefined && { schema }),
+})
+
+async function* hosted({ host, model }: Hosted, request: ChatRequest, signal: AbortSignal): Parts {
+  withoutTools(request)
+  const { messages, topP, stop } = request
+  const turns = messages.map(({ role, content }) => ({ role, content }))
+  const generation = host.generate(model, { messages: turns, ...manner(request), ...(topP !== undefined && { topP }), ...(stop !== undefined && { stop }) }, { signal, urgency: 'interactive' })
+  for await (const { text } of generation) if (text !== '') yield { kind: 'text', text }
+  const { usage, finishReason } = await generation
+  yield { kind: 'done', finishReason, usage }
+}
+
+async function* generated(ref: GeneratorRef, request: ChatRequest, signal: AbortSignal): Parts {
+  withoutTools(request)
+  const system = request.messages.flatMap(({ role, content }) => (role === 'system' ? content : [])).join('\n')
+  const messages = request.messages.flatMap(({ role, content }) => (role === 'user' || role === 'assistant' ? [{ role, content }] : []))
+  for await (const chunk of ref.stream({ type: 'chat', messages, ...(system !== '' && { system }), ...manner(request) } as never, { signal })) {
+    if (chunk.kind === 'done') yield { kind: 'done', finishReason: chunk.finishReason, usage: chunk.usage }
+    else if (chunk.text !== '') yield { kind: 'text', text: chunk.text }
+  }
+}

@@ -1,0 +1,58 @@
+/** JSON as it comes in, within bounds, and as it goes out. */
+import { TroupeError } from '../../ground/errors.js'
+import { JSON_DEPTH_MAX } from './limits.js'
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+
+/** Throws when the text nests deeper than a message may: a parser would go down with it, or what comes after it. */
+function checkDepth(text: string): void {
+  let depth = 0
+  let quoted = false
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (quoted) {
+      if (code === BACKSLASH) i++
+      else if (code === QUOTE) quoted = false
+    } else if (code === QUOTE) quoted = true
+    else if (code === 0x5b || code === 0x7b) {
+      if (++depth > JSON_DEPTH_MAX) throw new TroupeError('InvalidMessage', `the body nests deeper than ${JSON_DEPTH_MAX} levels`, 'send it flatter')
+    } else if (code === 0x5d || code === 0x7d) depth--
+  }
+}
+
+const POISONED = /"(?:_|\\u005f){2}proto(?:_|\\u005f){2}"\s*:|"constructor"\s*:/i
+
+/** A text as JSON. Throws `InvalidMessage` for anything else, and for keys that are there to change prototypes. */
+export function parseJson(text: string): unknown {
+  checkDepth(text)
+  try {
+    if (!POISONED.test(text)) return JSON.parse(text)
+    return JSON.parse(text, (key, value: unknown) => {
+      if (key === '__proto__' || (key === 'constructor' && typeof value === 'object')) throw new SyntaxError(`the key ${key} is not allowed`)
+      return value
+    })
+  } catch (error) {
+    throw new TroupeError('InvalidMessage', `the body is no JSON: ${error instanceof Error ? error.message.slice(0, 120) : 'unreadable'}`, "send a JSON object with the content type 'application/json'", {}, error)
+  }
+}
+
+const isBinary = (value: unknown): boolean => ArrayBuffer.isView(value) || value instanceof Map || value instanceof Set || typeof value === 'bigint'
+
+/** What JSON has no word for: bytes as base64, other typed arrays and sets as lists, maps as objects, large integers as text. */
+function plain(value: unknown): unknown {
+  if (typeof value === 'bigint') return String(value)
+  if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')
+  if (value instanceof Map) return Object.fromEntries(value)
+  if (value instanceof Set) return Array.from(value)
+  return ArrayBuffer.isView(value) && !(value instanceof DataView) ? Array.from(value as unknown as ArrayLike<unknown>, (each) => (typeof each === 'bigint' ? String(each) : each)) : value
+}
+
+/** A value as JSON; `undefined` becomes `null`. */
+export function toJson(value: unknown): string {
+  // Buffer has a toJSON of its own, which runs first: `this[key]` is the value before it.
+  return JSON.stringify(value ?? null, function (this: Record<string, unknown>, key, given: unknown) {
+    const own = this[key]
+    return isBinary(own) ? plain(own) : given
+  })
+}

@@ -1,0 +1,107 @@
+/** An actor behind a gateway, typed by its protocol: for browsers and for Node, by the platform's own `fetch`. */
+import { realClock, type Clock } from '../ground/clock.js'
+import { milliseconds, type Duration } from '../ground/duration.js'
+import { TroupeError } from '../ground/errors.js'
+import type { ChunkOf, EventKey, MessageOf, Protocol, ReplyOf, RequestKey, Specs, StreamKey } from '../runtime/protocol.js'
+import { Conversation, type OpenSocket } from './conversation.js'
+import { fromResponse, unreachable } from './problems.js'
+import { readStream } from './stream-reader.js'
+
+export interface ClientOptions {
+  /** A key or a token of the gateway. */
+  readonly key?: string
+  /** How long an outcome may take, for a stream each of its chunks. Default 30 s. */
+  readonly timeout?: Duration
+  /** How often a broken stream is taken up again in a row. Default 5. */
+  readonly reconnects?: number
+  /** Default the platform's. */
+  readonly fetch?: typeof fetch
+  /** What opens a WebSocket, for `converse`. Default the platform's; Node 20 has none: `(url, protocols) => new WebSocket(url, protocols)` from `ws`. */
+  readonly webSocket?: OpenSocket
+  readonly clock?: Clock
+}
+
+export interface CallOptions {
+  readonly timeout?: Duration
+  /** Calls the work off, down to the model. */
+  readonly signal?: AbortSignal
+}
+
+/** What a client may send to one actor. */
+export interface Client<S extends Specs> {
+  /** Sends an event; resolves when the actor's mailbox has accepted it. */
+  tell<K extends EventKey<S>>(message: MessageOf<S, K>, options?: CallOptions): Promise<void>
+  ask<K extends RequestKey<S>>(message: MessageOf<S, K>, options?: CallOptions): Promise<ReplyOf<S, K>>
+  /** Reads a stream; leaving the loop stops it. A connection that breaks is taken up again where it broke. */
+  stream<K extends StreamKey<S>>(message: MessageOf<S, K>, options?: CallOptions): AsyncIterableIterator<ChunkOf<S, K>>
+  /** Opens one connection for many messages. */
+  converse(): Promise<Conversation<S>>
+}
+
+const RECONNECTS = 5
+const TIMEOUT_MS = 30_000
+/** Beyond the outcome's own deadline, which the gateway watches: only then nobody is there. */
+const GRACE_MS = 5_000
+
+/** A client of the actor at `url`, such as `https://example.org/actors/dialogue/conv-42`. What goes wrong is a `TroupeError`. */
+export function client<S extends Specs>(protocol: Protocol<S>, url: string, options: ClientOptions = {}): Client<S> {
+  const { clock = realClock, reconnects = RECONNECTS } = options
+  // Called as a method of something else it would refuse, in browsers.
+  const send: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init))
+  const headersFor = ({ timeout = options.timeout }: CallOptions): Record<string, string> => ({
+    'content-type': 'application/json',
+    ...(options.key !== undefined && { authorization: `Bearer ${options.key}` }),
+    ...(timeout !== undefined && { 'troupe-timeout': String(milliseconds(timeout)) }),
+  })
+  const post = async (message: object, call: CallOptions): Promise<Response> => {
+    const limit = within(clock, milliseconds(call.timeout ?? options.timeout ?? TIMEOUT_MS) + GRACE_MS, call.signal)
+    try {
+      const response = await send(url, { method: 'POST', headers: headersFor(call), body: JSON.stringify(message), signal: limit.signal })
+      if (!response.ok) throw await fromResponse(response)
+      return response
+    } catch (error) {
+      throw limit.late() ? new TroupeError('DeadlineExceeded', `${url} did not answer in time`, 'give it more time with { timeout }, or see whether it is there', {}, error) : unreachable(error, url, call.signal)
+    } finally {
+      limit.end()
+    }
+  }
+  return {
+    tell: async (message, call = {}) => void (await (await post(checkKind(protocol, message, 'event'), call)).arrayBuffer()),
+    ask: async (message, call = {}) => (await (await post(checkKind(protocol, message, 'request'), call)).json()) as never,
+    stream: (message, call = {}) => readStream({ url, send, clock, reconnects, message: () => checkKind(protocol, message, 'stream'), headers: headersFor(call), signal: call.signal }) as AsyncIterableIterator<never>,
+    converse: () => Conversation.open(protocol, url, options),
+  }
+}
+
+/** A gateway would take an event that is asked, and answer it with nothing. Throws `InvalidMessage`. */
+function checkKind<M extends { readonly type: string }>(protocol: Protocol, message: M, kind: 'event' | 'request' | 'stream'): M {
+  const known = protocol.specs[message.type]?.kind ?? kind
+  if (known === kind) return message
+  throw new TroupeError('InvalidMessage', `${message.type} is ${known === 'event' ? 'an' : 'a'} ${known}`, 'tell events, ask requests, stream streams')
+}
+
+interface Limit {
+  readonly signal: AbortSignal
+  readonly late: () => boolean
+  readonly end: () => void
+}
+
+function within(clock: Clock, ms: number, signal: AbortSignal | undefined): Limit {
+  const abort = new AbortController()
+  let late = false
+  const leave = (): void => abort.abort()
+  const timer = clock.timer(ms, () => {
+    late = true
+    leave()
+  })
+  if (signal?.aborted === true) leave()
+  signal?.addEventListener('abort', leave)
+  return {
+    signal: abort.signal,
+    late: () => late,
+    end: () => {
+      timer.cancel()
+      signal?.removeEventListener('abort', leave)
+    },
+  }
+}
