@@ -1,15 +1,16 @@
 /** What a gateway serves, as OpenAPI 3.1, from the protocols of its actors. */
+import type { Schema } from '../../runtime/index.js'
 import type { Spec } from '../../runtime/protocol.js'
-import { jsonSchemaOf, type JsonSchema } from './json-schemas.js'
+import { jsonSchemaOf, type JsonObject } from '../json-schema-of.js'
 import type { Scope, Shown } from './scopes.js'
 
-const PROBLEM: JsonSchema = {
+const PROBLEM: JsonObject = {
   type: 'object',
   required: ['code', 'message', 'hint'],
   properties: { code: { type: 'string' }, message: { type: 'string' }, hint: { type: 'string' }, details: { type: 'object' } },
 }
-const json = (schema: JsonSchema): object => ({ 'application/json': { schema } })
-const events = (schema: JsonSchema): object => ({ 'text/event-stream': { schema: { type: 'string', description: 'Each event carries one chunk as JSON; the last one is `end` or `error`.', contentMediaType: 'application/json', contentSchema: schema } } })
+const json = (schema: JsonObject): object => ({ 'application/json': { schema } })
+const events = (schema: JsonObject): object => ({ 'text/event-stream': { schema: { type: 'string', description: 'Each event carries one chunk as JSON; the last one is `end` or `error`.', contentMediaType: 'application/json', contentSchema: schema } } })
 
 /** The document as somebody with this scope sees it. */
 export function openapi(shown: readonly Shown[], may: Scope, { secured }: { readonly secured: boolean }): object {
@@ -29,13 +30,22 @@ export function openapi(shown: readonly Shown[], may: Scope, { secured }: { read
   }
 }
 
+/** What a library cannot say as JSON Schema lets everything through here, with a note; the gateway checks it all the same. */
+function documented(schema: Schema<unknown>): JsonObject {
+  try {
+    return jsonSchemaOf(schema, 'a message')
+  } catch {
+    return { description: `checked by ${schema['~standard'].vendor}, which does not say it as JSON Schema` }
+  }
+}
+
 const isKeyed = (pattern: string): boolean => pattern.endsWith('/*')
 const pathOf = (pattern: string): string => `/actors/${isKeyed(pattern) ? `${pattern.slice(0, -1)}{key}` : pattern}`
 const parametersOf = (pattern: string): object => (isKeyed(pattern) ? { parameters: [{ name: 'key', in: 'path', required: true, schema: { type: 'string' } }] } : {})
 
 function operation(pattern: string, types: readonly (readonly [string, Spec])[]): object {
-  const requests = types.flatMap(([, spec]) => (spec.kind === 'request' ? [jsonSchemaOf(spec.reply)] : []))
-  const chunks = types.flatMap(([, spec]) => (spec.kind === 'stream' ? [jsonSchemaOf(spec.chunk)] : []))
+  const requests = types.flatMap(([, spec]) => (spec.kind === 'request' ? [documented(spec.reply)] : []))
+  const chunks = types.flatMap(([, spec]) => (spec.kind === 'stream' ? [documented(spec.chunk)] : []))
   const ok = { ...(requests.length > 0 && json(anyOf(requests))), ...(chunks.length > 0 && events(anyOf(chunks))) }
   return {
     operationId: pattern.replaceAll(/[^\w]+/g, '_'),
@@ -50,13 +60,13 @@ function operation(pattern: string, types: readonly (readonly [string, Spec])[])
   }
 }
 
-const anyOf = (schemas: readonly JsonSchema[]): JsonSchema => (schemas.length === 1 ? (schemas[0] as JsonSchema) : { anyOf: schemas })
+const anyOf = (schemas: readonly JsonObject[]): JsonObject => (schemas.length === 1 ? (schemas[0] as JsonObject) : { anyOf: schemas })
 
 /** The body's schema with the type beside its fields. */
-function messageSchema(type: string, { body }: Spec): JsonSchema {
+function messageSchema(type: string, { body }: Spec): JsonObject {
   const named = { type: 'object', required: ['type'], properties: { type: { const: type } } }
   if (body === undefined) return named
-  const schema = jsonSchemaOf(body)
+  const schema = documented(body)
   const { properties, required = [], additionalProperties: _, ...rest } = schema as { properties?: object; required?: readonly string[]; additionalProperties?: unknown }
   if (properties === undefined) return { allOf: [named, schema] }
   return { ...rest, type: 'object', required: ['type', ...required], properties: { type: { const: type }, ...properties } }
