@@ -49,10 +49,11 @@ const kinds = {
   keyed: () => served({ keys: [{ name: 'bench', key: 'k'.repeat(32), may: '*', rate: { perSecond: 1e9, burst: 1e9 } }] }),
 }
 const { port, streams } = await kinds[process.argv[2]]()
-process.on('message', async () => {
+const look = async () => {
   globalThis.gc()
   globalThis.gc()
   const { heapUsed, rss } = process.memoryUsage()
   process.send({ heap: heapUsed, rss, streams: await streams() })
-})
+}
+process.on('message', () => void look())
 process.send({ port })

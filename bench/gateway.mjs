@@ -130,7 +130,7 @@ async function fuzz(server) {
   await Promise.all(Array.from({ length: 32 }, worker))
   const seconds = (performance.now() - began) / 1_000
   const alive = server.child.exitCode === null && (await fetch(server.url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"type":"add","a":1,"b":2}' })).status === 200
-  console.log(`\n${FUZZED} fuzzed requests in ${seconds.toFixed(0)} s: ${[...statuses].sort().map(([status, count]) => `${status} × ${count}`).join(', ')}; ${faults.length} faults of ours (bar 0), ${alive ? 'alive' : 'dead'}`)
+  console.log(`\n${FUZZED} fuzzed requests in ${seconds.toFixed(0)} s: ${[...statuses].sort(([a], [b]) => (a < b ? -1 : 1)).map(([status, count]) => `${status} × ${count}`).join(', ')}; ${faults.length} faults of ours (bar 0), ${alive ? 'alive' : 'dead'}`)
   for (const fault of faults.slice(0, 5)) console.log(JSON.stringify(fault))
   return alive && faults.length === 0
 }

@@ -12,7 +12,10 @@ export interface AnySocket {
   readonly readyState: number
   send(text: string): void
   close(code?: number): void
-  addEventListener(type: 'open' | 'close' | 'error' | 'message', listener: (event: { readonly data?: unknown; readonly reason?: unknown }) => void): void
+  onopen: ((event: never) => void) | null
+  onclose: ((event: never) => void) | null
+  onerror: ((event: never) => void) | null
+  onmessage: ((event: never) => void) | null
 }
 export type OpenSocket = (url: string, protocols: string[]) => AnySocket
 
@@ -45,20 +48,20 @@ export class Conversation<S extends Specs> {
     const socket = (options.webSocket ?? platformSocket)(address, options.key === undefined ? [SUBPROTOCOL] : [SUBPROTOCOL, `bearer.${base64url(options.key)}`])
     return new Promise((resolve, reject) => {
       const refused = (): void => reject(new TroupeError('Interrupted', `no conversation with ${address}`, 'see whether the gateway is there, and lets this key in'))
-      socket.addEventListener('error', refused)
-      socket.addEventListener('close', refused)
-      socket.addEventListener('open', () => resolve(new Conversation<S>(socket, options)))
+      socket.onerror = refused
+      socket.onclose = refused
+      socket.onopen = () => resolve(new Conversation<S>(socket, options))
     })
   }
 
   private constructor(socket: AnySocket, options: ConversationOptions) {
     this.#socket = socket
     this.#options = options
-    socket.addEventListener('message', ({ data }) => this.#take(JSON.parse(String(data)) as Frame))
-    socket.addEventListener('close', () => {
+    socket.onmessage = ({ data }: { readonly data: unknown }) => this.#take(JSON.parse(data as string) as Frame)
+    socket.onclose = () => {
       for (const [id, take] of this.#waiting) take({ id, error: broken() })
       this.#waiting.clear()
-    })
+    }
   }
 
   async tell<K extends EventKey<S>>(message: MessageOf<S, K>, options: Sending = {}): Promise<void> {

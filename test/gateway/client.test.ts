@@ -16,7 +16,7 @@ afterEach(async () => {
   await stage?.troupe.stop()
 })
 
-const webSocket: OpenSocket = (url, protocols) => new WebSocket(url, protocols) as unknown as ReturnType<OpenSocket>
+const webSocket: OpenSocket = (url, protocols) => new WebSocket(url, protocols)
 
 /** A proxy that lets so many bytes come back through each connection, then breaks it; the last number holds for all further ones. */
 async function proxy(port: number, ...bytes: readonly number[]): Promise<{ readonly url: string; cut(): void; close(): void; connections: number }> {

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import OpenAI, { APIError, AuthenticationError, PermissionDeniedError } from 'openai'
 import { actor, createTroupe, TroupeError, type Troupe } from 'troupe'
-import { Chat, gateway, generator, openai } from 'troupe/actors'
+import { Chat, gateway, generator, openai, type ChatPart } from 'troupe/actors'
 import { createHost } from 'troupe/models'
 
 let troupe: Troupe
@@ -15,7 +15,7 @@ const asked: unknown[] = []
 const forecaster = actor(Chat, {
   concurrency: 8,
   on: {
-    chat: async function* (request) {
+    chat: async function* (request): AsyncGenerator<ChatPart> {
       asked.push(request)
       const usage = { promptTokens: 7, completionTokens: 3 }
       const last = request.messages.at(-1)

@@ -80,7 +80,7 @@ describe('a key', () => {
 
   test('opens a conversation, and there too reaches only its scope', async () => {
     stage = await open({ keys })
-    const webSocket = (url: string, protocols: string[]) => new WebSocket(url, protocols) as never
+    const webSocket = (url: string, protocols: string[]) => new WebSocket(url, protocols)
     const url = `${stage.url}/actors/counter`
     const talk = await client(Counter, url, { key: ADDER, webSocket }).converse()
     expect(await talk.ask({ type: 'add', a: 1, b: 2 })).toBe(3)
