@@ -48,20 +48,19 @@ export class Conversation<S extends Specs> {
     const socket = (options.webSocket ?? platformSocket)(address, options.key === undefined ? [SUBPROTOCOL] : [SUBPROTOCOL, `bearer.${base64url(options.key)}`])
     return new Promise((resolve, reject) => {
       const refused = (): void => reject(new TroupeError('Interrupted', `no conversation with ${address}`, 'see whether the gateway is there, and lets this key in'))
-      socket.onerror = refused
-      socket.onclose = refused
-      socket.onopen = () => resolve(new Conversation<S>(socket, options))
+      listen(socket, { onerror: refused, onclose: refused, onopen: () => resolve(new Conversation<S>(socket, options)) })
     })
   }
 
   private constructor(socket: AnySocket, options: ConversationOptions) {
     this.#socket = socket
     this.#options = options
-    socket.onmessage = ({ data }: { readonly data: unknown }) => this.#take(JSON.parse(data as string) as Frame)
-    socket.onclose = () => {
-      for (const [id, take] of this.#waiting) take({ id, error: broken() })
-      this.#waiting.clear()
-    }
+    listen(socket, { onmessage: ({ data }: { readonly data: unknown }) => this.#take(JSON.parse(data as string) as Frame), onclose: () => this.#broke() })
+  }
+
+  #broke(): void {
+    for (const [id, take] of this.#waiting) take({ id, error: broken() })
+    this.#waiting.clear()
   }
 
   async tell<K extends EventKey<S>>(message: MessageOf<S, K>, options: Sending = {}): Promise<void> {
@@ -135,6 +134,9 @@ export class Conversation<S extends Specs> {
     this.#waiting.get(frame.id)?.(frame)
   }
 }
+
+/** As properties: the types of `addEventListener` differ from platform to platform, and of `ws`. */
+const listen = (socket: AnySocket, listeners: Partial<Pick<AnySocket, 'onopen' | 'onclose' | 'onerror' | 'onmessage'>>): void => void Object.assign(socket, listeners)
 
 const broken = (): object => ({ code: 'Interrupted', message: 'the conversation has ended', hint: 'open another with client.converse()' })
 

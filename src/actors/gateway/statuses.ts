@@ -15,6 +15,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   NoSuchActor: 404,
   Gone: 410,
   Unhandled: 422,
+  Refused: 422,
   Overloaded: 503,
   Cancelled: 503,
   DeadlineExceeded: 504,
