@@ -9,26 +9,18 @@ export interface Problem {
   readonly details?: Readonly<Record<string, unknown>>
 }
 
-const STATUS: Readonly<Record<ErrorCode, number>> = {
+/** What is not listed is a fault of the inside. */
+const STATUS: Partial<Readonly<Record<ErrorCode, number>>> = {
   InvalidMessage: 400,
   Unauthorized: 403,
   NoSuchActor: 404,
   Gone: 410,
   Unhandled: 422,
   Refused: 422,
+  Interrupted: 502,
   Overloaded: 503,
   Cancelled: 503,
   DeadlineExceeded: 504,
-  Interrupted: 502,
-  ActorFailed: 500,
-  AskCycle: 500,
-  InvalidDefinition: 500,
-  ModelNotFound: 500,
-  ModelFailed: 500,
-  MissingDependency: 500,
-  StoreCorrupt: 500,
-  Incompatible: 500,
-  SimulationFailed: 500,
 }
 
 /** Details that tell a caller what to do, and nothing of the inside. */
@@ -52,7 +44,7 @@ export const asTroupeError = (error: unknown): TroupeError => (error instanceof 
 export function statusOf(error: TroupeError): number {
   // It is the gateway's own key that a provider refused, not the caller's.
   if (error.code === 'Unauthorized' && 'provider' in error.details) return 500
-  return own.get(error) ?? STATUS[error.code]
+  return own.get(error) ?? STATUS[error.code] ?? 500
 }
 
 /** Seconds after which a caller may try again, where the error says so. */
