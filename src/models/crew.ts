@@ -13,6 +13,7 @@ export interface Placed {
 
 /** What happens while a model loads. */
 export type Progress =
+  | { readonly kind: 'downloading'; readonly model: string; readonly file: string; readonly bytes: number; readonly total?: number }
   | { readonly kind: 'downloaded'; readonly model: string; readonly file: string; readonly bytes: number }
   | { readonly kind: 'loading'; readonly model: string; readonly bytes: number }
   | { readonly kind: 'loaded'; readonly model: string; readonly bytes: number; readonly ms: number }

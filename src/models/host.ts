@@ -5,7 +5,7 @@ import { Piscina, move } from 'piscina'
 import { realClock, type Clock } from '../ground/clock.js'
 import { TroupeError } from '../ground/errors.js'
 import { locate, locateWhole, type Dtype, type Located } from './catalog.js'
-import { fromHub, isHubId, type HubSettings } from './hub.js'
+import { fromHub, isHubId, type HubSettings, type Told } from './hub.js'
 import { Answer } from './inference.js'
 import type { InferOptions, Inference, TextPair } from './kernel.js'
 import type { ClassifyOptions, LabelScore } from './kernels/classify.js'
@@ -297,7 +297,7 @@ class ModelHost implements Host {
   async #download(id: string, { dtype, revision }: Placement): Promise<string> {
     const { hubSettings } = await import('./worker.js')
     const { cacheDir, remoteHost, remotePathTemplate, allowRemoteModels } = await hubSettings()
-    const onDownload = (file: string, bytes: number): void => this.#options.onProgress?.({ kind: 'downloaded', model: id, file, bytes })
+    const onDownload: Told = (file, { whole, ...arrived }) => this.#options.onProgress?.({ kind: whole ? 'downloaded' : 'downloading', model: id, file, ...arrived })
     const settings = { cacheDir, remoteHost, remotePathTemplate, allowRemoteModels, ...this.#options.hub }
     return await fromHub({ id, onDownload, ...(dtype === undefined ? {} : { dtype }), ...(revision === undefined ? {} : { revision }) }, settings)
   }

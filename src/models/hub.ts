@@ -8,6 +8,7 @@ import type { ReadableStream } from 'node:stream/web'
 import { TroupeError, describe } from '../ground/errors.js'
 import { graphNames, writesText, type Dtype } from './catalog.js'
 import type { ModelConfig } from './kernel.js'
+import { TOLD_BYTES_MIN, TOLD_TIMES } from './limits.js'
 
 /** The settings of transformers.js that decide where models are and come from. */
 export interface HubSettings {
@@ -22,8 +23,11 @@ export interface HubRequest {
   readonly id: string
   readonly revision?: string
   readonly dtype?: Dtype
-  readonly onDownload?: (file: string, bytes: number) => void
+  readonly onDownload?: Told
 }
+
+/** What has come of a file, and of how much when the hub says so; `whole` once it lies in the cache. */
+export type Told = (file: string, arrived: { readonly bytes: number; readonly total?: number; readonly whole: boolean }) => void
 
 const NEEDED = ['config.json', 'tokenizer.json', 'tokenizer_config.json']
 const WELCOME = ['chat_template.jinja', 'generation_config.json', 'preprocessor_config.json']
@@ -56,9 +60,9 @@ class Fetcher {
   readonly #revision: string
   readonly #folder: string
   readonly #settings: HubSettings
-  readonly #onDownload: (file: string, bytes: number) => void
+  readonly #onDownload: Told
 
-  constructor(id: string, revision: string, folder: string, settings: HubSettings, onDownload: (file: string, bytes: number) => void) {
+  constructor(id: string, revision: string, folder: string, settings: HubSettings, onDownload: Told) {
     this.#id = id
     this.#revision = revision
     this.#folder = folder
@@ -94,17 +98,36 @@ class Fetcher {
       throw new TroupeError('Unauthorized', `the hub refused ${url.href} with ${response.status}`, 'check the name of the model; for a private or gated one, accept its terms and set HF_TOKEN', { model: this.#id, status: response.status })
     }
     if (!response.ok || response.body === null) throw new TroupeError('ModelNotFound', `the hub answered ${response.status} for ${url.href}`, 'try again later', { model: this.#id, status: response.status })
-    await this.#store(response, path)
-    this.#onDownload(file, (await stat(path)).size)
+    await this.#store(response, path, file)
+    this.#onDownload(file, { bytes: (await stat(path)).size, whole: true })
     return true
   }
 
+  /** Passes a file on, and tells now and then how much of it has come. */
+  #counted(file: string, size: number): (chunks: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array> {
+    const tell = this.#onDownload
+    const each = Math.max(TOLD_BYTES_MIN, size / TOLD_TIMES)
+    return async function* (chunks) {
+      let bytes = 0
+      let next = each
+      for await (const chunk of chunks) {
+        bytes += chunk.byteLength
+        if (bytes >= next) {
+          next = bytes + each
+          // What was packed on its way is longer than it was said to be.
+          tell(file, { bytes, whole: false, ...(size >= bytes ? { total: size } : {}) })
+        }
+        yield chunk
+      }
+    }
+  }
+
   /** Written beside its place and moved there when whole: half a download is never mistaken for a file. */
-  async #store(response: Response, path: string): Promise<void> {
+  async #store(response: Response, path: string, file: string): Promise<void> {
     const part = `${path}.${process.pid}.part`
     await mkdir(dirname(path), { recursive: true })
     try {
-      await pipeline(Readable.fromWeb(response.body as ReadableStream), createWriteStream(part))
+      await pipeline(Readable.fromWeb(response.body as ReadableStream), this.#counted(file, Number(response.headers.get('content-length') ?? 0)), createWriteStream(part))
       await rename(part, path)
     } catch (cause) {
       await rm(part, { force: true })

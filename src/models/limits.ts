@@ -128,6 +128,10 @@ export const COMPILED_MAX = 16
 
 // How long, and how often.
 
+/** Times that the download of one file is told of on its way, and bytes that come in between at least; small files are told of once, when they are there. */
+export const TOLD_TIMES = 20
+export const TOLD_BYTES_MIN = 1_000_000
+
 /** Milliseconds that a thread may be in one native call, unless the host says otherwise; then it is given up, counted and replaced. */
 export const WATCHDOG_MS = 600_000
 

@@ -63,6 +63,20 @@ test('a model of the hub is downloaded once, told file by file, and then comes f
   expect(asked).toEqual([])
 })
 
+test('a large file is told of on its way, with how much of it has come', async () => {
+  const told: { kind: string; bytes: number; total?: number }[] = []
+  await withHost({ hub: settings(freshCache()), onProgress: (each) => void ('file' in each && each.file.endsWith('.onnx') && told.push(each)) }, (host) => host.embed('own/encoder', 'hello'))
+  const size = statSync(join(encoder, 'onnx/model_quantized.onnx')).size
+  const arrived = told.slice(0, -1)
+  expect(arrived.length).toBeGreaterThan(3)
+  expect(arrived.length).toBeLessThanOrEqual(20)
+  for (const [i, each] of arrived.entries()) {
+    expect(each).toMatchObject({ kind: 'downloading', total: size })
+    expect(each.bytes).toBeGreaterThan(arrived[i - 1]?.bytes ?? 0)
+  }
+  expect(told.at(-1)).toMatchObject({ kind: 'downloaded', bytes: size })
+})
+
 test('however many hosts and threads want a model at once, each of its files comes once', async () => {
   const hub = settings(freshCache())
   asked.length = 0
