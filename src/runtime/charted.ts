@@ -366,8 +366,8 @@ export class Charted implements Behaviour, ChartPort, Planning {
     if (envelope === undefined) return
     this.owed?.delete(ask)
     this.#children?.settled(ask)
-    // A chart that hands nothing to an effect would never learn of it. A durable asker that failed or stopped comes back.
-    const left = calledOff !== undefined && calledOff !== 'shutting-down' && (envelope.sequence === 0 || !calledOff.startsWith('actor-'))
+    // A chart that hands nothing to an effect would never learn of it. A durable asker that stopped comes back.
+    const left = calledOff !== undefined && calledOff !== 'shutting-down' && (envelope.sequence === 0 || calledOff !== 'actor-stopped')
     if (left && this.#logic.machine.events.includes(ASKER_LEFT)) this.internal({ type: ASKER_LEFT, from: returnAddress(envelope), reason: calledOff })
   }
 

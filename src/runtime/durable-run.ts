@@ -2,7 +2,7 @@
  * One durable handler at work: each effect is recorded before the handler sees its result, and what it sends is
  * recorded with its place, so that the handler can run again after a crash and repeat nothing.
  */
-import type { TroupeError } from '../ground/errors.js'
+import { asTroupeError, type TroupeError } from '../ground/errors.js'
 import type { Address } from './address.js'
 import type { Cell } from './cell.js'
 import { pack } from './codec.js'
@@ -192,7 +192,11 @@ export class DurableRun {
   async #record(result: Recorded): Promise<KeptReply> {
     if (this.#gone) return never()
     // An effect of a chart learns that its ask was cut off before anybody tells it that its life ends.
-    if (!result.outcome.ok && (this.#left || isShutdown(result.outcome.error))) throw result.outcome.error
+    if (!result.outcome.ok && (this.#left || isShutdown(result.outcome.error))) {
+      // A handler that gets over it has not come to its end all the same.
+      this.#broken ??= asTroupeError(result.outcome.error)
+      throw result.outcome.error
+    }
     // A full disk is no result: kept as one, it would fail the handler each time that it runs again.
     if (!result.outcome.ok && isStoreFailure(result.outcome.error)) throw (this.#broken = result.outcome.error)
     try {

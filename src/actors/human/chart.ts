@@ -23,7 +23,7 @@ interface Context {
 type Event =
   | EventsOf<typeof Human>
   | { type: 'due' }
-  | { type: 'xstate.asker.left'; from: ReturnAddress }
+  | { type: 'xstate.asker.left'; from: ReturnAddress; reason: string }
   | { type: 'xstate.done.actor.forward.n'; output: Outcome; actorId: string }
   | { type: 'xstate.error.actor.forward.n'; error: unknown; actorId: string }
 type Given = { readonly context: Context; readonly event: Event }
@@ -50,7 +50,7 @@ function next({ context: { person, questions }, event }: Given): Next {
     case 'due':
       return due(questions, now())
     case 'xstate.asker.left':
-      return left(questions, event.from, now())
+      return left(questions, event.from, event.reason !== 'deadline' && event.reason !== 'actor-failed', now())
   }
 }
 

@@ -30,7 +30,7 @@ const asking = {
   details: optional(text),
   /**
    * The asker's own name for the question. Asked again under it, it is the same question, with the same outcome; and it
-   * stays open when nobody waits for it just now. Without one, a question whose asker leaves is withdrawn.
+   * stays open when its asker ran out of time or failed. Without one it is withdrawn then. One that is called off is too.
    */
   id: optional(name),
   expiresIn: optional(duration),

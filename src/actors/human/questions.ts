@@ -237,12 +237,12 @@ export function withdraw(questions: Questions, id: string, now: number): Next {
   return close(questions, open, { id, kind: open.kind, how: 'withdrawn', at: now }, open.askers.map((to): Act => ({ act: 'refuse', to, error })))
 }
 
-/** An asker no longer waits. */
-export function left(questions: Questions, { ask }: ReturnAddress, now: number): Next {
+/** An asker no longer waits: `wished`, or since it had no more time or failed, and may come back for what it named. */
+export function left(questions: Questions, { ask }: ReturnAddress, wished: boolean, now: number): Next {
   const open = questions.open.find(({ askers }) => askers.some((each) => each.ask === ask))
   if (open === undefined) return nothing(questions)
   const askers = open.askers.filter((each) => each.ask !== ask)
-  return askers.length === 0 && !open.named ? withdraw(replace(questions, { ...open, askers }), open.id, now) : nothing(replace(questions, { ...open, askers }))
+  return askers.length === 0 && (wished || !open.named) ? withdraw(replace(questions, { ...open, askers }), open.id, now) : nothing(replace(questions, { ...open, askers }))
 }
 
 const otherKind = (id: string, kind: Question['kind']): TroupeError => new TroupeError('InvalidMessage', `question ${id} wants ${kind === 'approve' ? 'a yes or a no' : 'an answer'}`, kind === 'approve' ? 'ask with approve, say with decide' : 'ask with answer, say with reply', { id })
