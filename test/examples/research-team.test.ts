@@ -1,0 +1,42 @@
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { expect, test } from 'vitest'
+import { createTroupe } from 'troupe'
+import { openTeam } from '../../examples/research-team/team.js'
+import { critic } from '../../examples/research-team/members.js'
+import { write } from '../../examples/research-team/notes.js'
+import { root } from '../house/tree.js'
+
+test('the team answers each question from its own document, in the order of the questions', { timeout: 60_000 }, async () => {
+  await using troupe = await createTroupe()
+  const team = await openTeam(troupe)
+  const speakers = new Set<string>()
+  let answer = ''
+  for await (const chunk of team.stream({ type: 'run', input: 'How much water does a newly planted tree need?\nWhat does planting a street tree cost?' }, { timeout: '1m' })) {
+    if (chunk.kind === 'done') answer = chunk.text
+    else speakers.add(chunk.speaker)
+  }
+  const [water, cost] = answer.split('\n')
+  expect(water).toMatch(/80 litres/)
+  expect(cost).toMatch(/2,500 euros/)
+  expect([...speakers]).toEqual(expect.arrayContaining(['team>answering', 'team>answering>researcher', 'team>answering>editing', 'team>answering>editing>writer', 'team']))
+})
+
+test('the critic refuses what the notes do not say', () => {
+  const notes = write('How high?', [{ title: 'Maples', source: 'library/maples.md', text: 'The field maple grows to 15 metres.' }])
+  const outcome = { speaker: 'writer', finish: 'stop', usage: { steps: 1, promptTokens: 0, completionTokens: 0, money: 0 } } as const
+  expect(critic({ ...outcome, text: 'The field maple grows to 15 metres. [1]' }, notes)).toBe(true)
+  expect(critic({ ...outcome, text: 'The oak grows high. [1]' }, notes)).toBe('the notes do not say high')
+  expect(critic({ ...outcome, text: 'The field maple grows.' }, notes)).toBe('it cites nothing')
+  expect(critic({ ...outcome, text: ' ' }, notes)).toBe('it says nothing')
+})
+
+test('one command shows who speaks, and says which models run', { timeout: 60_000 }, async () => {
+  const child = spawn(process.execPath, [join(root, 'dist-examples/research-team/main.js'), 'How much cooler is a street with large trees?'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [printed, code] = await Promise.all([text(child.stdout), new Promise((resolve) => child.once('close', resolve))])
+  expect(code).toBe(0)
+  expect(printed).toContain('writes with embedded:generator')
+  expect(printed).toContain('team>answering>editing>writer')
+  expect(printed).toMatch(/- .*4 degrees/)
+})
