@@ -37,7 +37,7 @@ const DOORS: Readonly<Record<string, string | readonly string[]>> = {
   '@fastify/websocket': 'src/actors/gateway/server.ts',
   jose: 'src/actors/gateway/keys.ts',
   '@modelcontextprotocol/sdk': ['src/actors/agent/mcp.ts', 'src/actors/gateway/mcp.ts'],
-  '@a2a-js/sdk': ['src/actors/a2a/remote-agent.ts', 'src/actors/a2a/hearing.ts', 'src/actors/a2a/face.ts'],
+  '@a2a-js/sdk': ['src/actors/a2a/remote-agent.ts', 'src/actors/a2a/hearing.ts', 'src/actors/a2a/card.ts', 'src/actors/a2a/tasks.ts', 'src/actors/a2a/executor.ts', 'src/actors/a2a/face.ts'],
 }
 
 const CLOCK = 'src/ground/clock.ts'

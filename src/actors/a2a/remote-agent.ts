@@ -1,8 +1,9 @@
 import { realClock, type Timer } from '../../ground/clock.js'
 import { TroupeError, describe } from '../../ground/errors.js'
 import { keyOf } from '../../runtime/address.js'
-import { actor, type Definition, type Me } from '../../runtime/index.js'
-import { Agent, type AgentChunk, type AgentOutcome, type AgentTask } from '../agent/protocol.js'
+import type { Invocable, Me } from '../../runtime/index.js'
+import { performer } from '../agent/performer.js'
+import type { Agent, AgentChunk, AgentTask } from '../agent/protocol.js'
 import { askOf, Hearing } from './hearing.js'
 
 type Sdk = typeof import('@a2a-js/sdk/client')
@@ -25,14 +26,14 @@ const CALL_OFF_MS = 5_000
  * key it keeps to one conversation, named by that key. Cancelling the ask or leaving the stream cancels the task there.
  * Needs `@a2a-js/sdk`; `MissingDependency` without it, `ModelFailed` when the agent fails or is out of reach.
  */
-export function remoteAgent({ url, headers = {}, concurrency = 16 }: RemoteAgentOptions): Definition<(typeof Agent)['specs']> {
+export function remoteAgent({ url, headers = {}, concurrency = 16 }: RemoteAgentOptions): Invocable<(typeof Agent)['specs']> {
   let connected: Promise<Client> | undefined
   const connect = (): Promise<Client> => {
     connected ??= connectTo(url, headers)
     connected.catch(() => (connected = undefined))
     return connected
   }
-  const run = async function* (task: AgentTask, me: Me): AsyncGenerator<AgentChunk> {
+  const run = async function* (task: AgentTask, me: Me<(typeof Agent)['specs'], undefined>): AsyncGenerator<AgentChunk> {
     const client = await connect()
     const hearing = new Hearing(me.id)
     const line = lineOf(me.signal, () => hearing.openTask !== undefined)
@@ -54,20 +55,7 @@ export function remoteAgent({ url, headers = {}, concurrency = 16 }: RemoteAgent
       if (open !== undefined) await callOff(client, open, headers)
     }
   }
-  return actor(Agent, {
-    concurrency,
-    on: {
-      run,
-      answer: async (task, me): Promise<AgentOutcome> => {
-        for await (const chunk of run(task, me)) {
-          if (chunk.kind !== 'done') continue
-          const { kind: _, ...outcome } = chunk
-          return outcome
-        }
-        throw failed(url, 'it ended without an outcome')
-      },
-    },
-  })
+  return performer(run, { concurrency })
 }
 
 async function connectTo(url: string, headers: Readonly<Record<string, string>>): Promise<Client> {
@@ -83,7 +71,7 @@ async function connectTo(url: string, headers: Readonly<Record<string, string>>)
 }
 
 /** The same for each try of a run that has a name, so that a server can tell a repetition. */
-const nameOf = (task: AgentTask, me: Me): string => task.run ?? `${me.id}-${me.envelope}-${Math.floor(me.random() * 2 ** 48).toString(36)}`
+const nameOf = (task: AgentTask, me: Pick<Me, 'id' | 'envelope' | 'random'>): string => task.run ?? `${me.id}-${me.envelope}-${Math.floor(me.random() * 2 ** 48).toString(36)}`
 
 /** Ends with the caller's signal, but not before the task there has a name by which it can be called off. */
 function lineOf(wanted: AbortSignal, named: () => boolean): { readonly signal: AbortSignal; readonly close: () => void } {

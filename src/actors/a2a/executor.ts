@@ -1,0 +1,106 @@
+/** One task of A2A as a run of an agent. */
+import type { Ref } from '../../runtime/index.js'
+import { TroupeError } from '../../ground/errors.js'
+import type { Agent, AgentChunk } from '../agent/protocol.js'
+import { asTroupeError } from '../gateway/statuses.js'
+import { ownerOf } from './tasks.js'
+
+type Sdk = typeof import('@a2a-js/sdk')
+type Executor = import('@a2a-js/sdk/server').AgentExecutor
+type Bus = import('@a2a-js/sdk/server').ExecutionEventBus
+type Context = import('@a2a-js/sdk/server').RequestContext
+type State = import('@a2a-js/sdk').TaskState
+type Part = import('@a2a-js/sdk').Part
+
+export type AgentRef = Ref<(typeof Agent)['specs']>
+/** The agent that works on a conversation of a caller. */
+export type AgentFor = (conversation: string) => AgentRef
+
+export class AgentExecutor implements Executor {
+  readonly #sdk: Pick<Sdk, 'TaskState' | 'Role'>
+  readonly #agentFor: AgentFor
+  readonly #running = new Map<string, AbortController>()
+
+  constructor(sdk: Pick<Sdk, 'TaskState' | 'Role'>, agentFor: AgentFor) {
+    this.#sdk = sdk
+    this.#agentFor = agentFor
+  }
+
+  async execute(context: Context, bus: Bus): Promise<void> {
+    const { TaskState } = this.#sdk
+    const { taskId, contextId, userMessage } = context
+    const telling = new Telling(this.#sdk, bus, taskId, contextId)
+    const stop = new AbortController()
+    this.#running.set(taskId, stop)
+    bus.publish({ kind: 'task', data: { id: taskId, contextId, status: { state: TaskState.TASK_STATE_SUBMITTED, message: undefined, timestamp: undefined }, artifacts: [], history: [userMessage], metadata: undefined } })
+    try {
+      const input = inputOf(userMessage.parts)
+      telling.standing(TaskState.TASK_STATE_WORKING)
+      // A caller chooses its conversations, but not among those of others.
+      const agent = this.#agentFor(encodeURIComponent(`${ownerOf(context.context)}:${contextId}`))
+      for await (const chunk of agent.stream({ type: 'run', input, run: taskId }, { signal: stop.signal })) telling.tell(chunk)
+    } catch (thrown) {
+      if (!stop.signal.aborted) telling.failed(asTroupeError(thrown))
+    } finally {
+      this.#running.delete(taskId)
+      bus.finished()
+    }
+  }
+
+  cancelTask(taskId: string, bus: Bus): Promise<void> {
+    const { TaskState } = this.#sdk
+    this.#running.get(taskId)?.abort(new TroupeError('Cancelled', `the task ${taskId} was called off by A2A`, 'nothing to do: whoever asked for it called it off', { reason: 'cancelled' }))
+    new Telling(this.#sdk, bus, taskId, '').standing(TaskState.TASK_STATE_CANCELED)
+    return Promise.resolve()
+  }
+}
+
+function inputOf(parts: readonly Part[]): string {
+  const file = parts.find(({ content }) => content?.$case === 'raw' || content?.$case === 'url')
+  if (file !== undefined) throw new TroupeError('InvalidMessage', `the message holds a file (${file.mediaType || 'of no type'}), and this agent takes text`, 'say it in words', { mediaType: file.mediaType })
+  return parts.map(({ content }) => (content?.$case === 'text' ? content.value : content?.$case === 'data' ? JSON.stringify(content.value) : '')).join('\n')
+}
+
+/** Chunks of a run, published as what A2A calls them. */
+class Telling {
+  readonly #sdk: Pick<Sdk, 'TaskState' | 'Role'>
+  readonly #bus: Bus
+  readonly #taskId: string
+  readonly #contextId: string
+  #said = 0
+
+  constructor(sdk: Pick<Sdk, 'TaskState' | 'Role'>, bus: Bus, taskId: string, contextId: string) {
+    this.#sdk = sdk
+    this.#bus = bus
+    this.#taskId = taskId
+    this.#contextId = contextId
+  }
+
+  tell(chunk: AgentChunk): void {
+    const { TaskState } = this.#sdk
+    if (chunk.kind === 'text') this.#artifact('answer', textPart(chunk.text), this.#said++ > 0)
+    if (chunk.kind === 'approval' && chunk.state === 'asked') this.standing(TaskState.TASK_STATE_WORKING, `waiting for a person to allow ${chunk.tool}`)
+    if (chunk.kind !== 'done') return
+    if (this.#said === 0 && chunk.text !== '' && chunk.finish !== 'refused') this.#artifact('answer', textPart(chunk.text), false)
+    if (chunk.value !== undefined) this.#artifact('value', { content: { $case: 'data', value: chunk.value }, metadata: undefined, filename: '', mediaType: 'application/json' }, false)
+    if (chunk.finish === 'refused') this.standing(TaskState.TASK_STATE_REJECTED, chunk.text)
+    else this.standing(TaskState.TASK_STATE_COMPLETED)
+  }
+
+  failed({ code, message, hint }: TroupeError): void {
+    const { TaskState } = this.#sdk
+    this.standing(code === 'InvalidMessage' ? TaskState.TASK_STATE_REJECTED : TaskState.TASK_STATE_FAILED, `${code}: ${message}; ${hint}`)
+  }
+
+  standing(state: State, words?: string): void {
+    const message = words === undefined ? undefined : { messageId: `${this.#taskId}-${state}`, contextId: this.#contextId, taskId: this.#taskId, role: this.#sdk.Role.ROLE_AGENT, parts: [textPart(words)], metadata: undefined, extensions: [], referenceTaskIds: [] }
+    this.#bus.publish({ kind: 'statusUpdate', data: { taskId: this.#taskId, contextId: this.#contextId, status: { state, message, timestamp: undefined }, metadata: undefined } })
+  }
+
+  #artifact(name: string, part: Part, append: boolean): void {
+    const artifact = { artifactId: name, name, description: '', parts: [part], metadata: undefined, extensions: [] }
+    this.#bus.publish({ kind: 'artifactUpdate', data: { taskId: this.#taskId, contextId: this.#contextId, artifact, append, lastChunk: false, metadata: undefined } })
+  }
+}
+
+const textPart = (text: string): Part => ({ content: { $case: 'text', value: text }, metadata: undefined, filename: '', mediaType: 'text/plain' })
