@@ -121,7 +121,7 @@ async function* write(request: GenerateRequest, { passages, rolled }: After, { m
   said += rest
   if (said === '' && grounded) yield { kind: 'refusal', reason: refused ? 'refused' : 'ungrounded', text: whole.trim() }
   const checked = grounded ? checkCitations(said, passages) : { citations: [], grounded: false }
-  const total = rolled === undefined ? usage : sum(usage, rolled.usage)
+  const total = sum(usage, rolled?.usage ?? { promptTokens: 0, completionTokens: 0 })
   yield { kind: 'done', ...checked, usage: total, finishReason, ...(value !== undefined && { value }), ...(rolled !== undefined && { summary: rolled.summary }) }
   return undefined
 }
