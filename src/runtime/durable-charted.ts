@@ -80,7 +80,7 @@ export class DurableCharted extends Charted {
     const foreign = plan?.starts.find(({ way }) => way.kind === 'foreign')
     if (foreign !== undefined) throw new TroupeError('InvalidDefinition', `${foreign.start.id}, a child of the durable ${address}, is logic that XState runs itself`, 'invoke ask, infer or stepOnce instead of a promise, and an actor instead of a callback')
     const due = this.#dueAfter(plan, within)
-    const mail = (plan?.outbox.envelopes ?? []).filter(({ to }) => parts.router.cell(to)?.ledger !== undefined)
+    const mail = (plan?.outbox.envelopes ?? []).filter(({ to }) => parts.unclaimed.keeps(to))
     const effects = (plan?.starts ?? []).filter(({ way }) => way.kind === 'effect').map(({ start }) => effectMail(address, start.id))
     const owed = this.#owedAfter(plan, envelope)
     const answers = this.#answersOf(plan, envelope)
@@ -92,7 +92,7 @@ export class DurableCharted extends Charted {
     const numbers = await this.#ledger.commit(state, this.#dealt(ended, envelope), entries, { alarm, handled: { type: envelope?.type ?? within?.event.type ?? 'xstate.init', from: envelope?.from ?? address, body: envelope?.body, chart: true } })
     for (const id of ended) this.#effects.delete(id)
     this.#due = due
-    for (const [i, sent] of mail.entries()) parts.router.cell(sent.to)?.ledger?.arrived(sent, numbers[i] as number, now)
+    parts.unclaimed.arrived(mail, numbers)
     for (const [i, begun] of effects.entries()) {
       this.#ledger.arrived(begun, numbers[mail.length + i] as number, now)
       this.#effects.set(begun.type.slice(EFFECT.length), begun)

@@ -57,14 +57,14 @@ export class DurableHandlers extends Handlers {
 
   /** The state, what was sent to durable actors, the reply to one, and the envelope: one batch. */
   async #commit(me: DurableMe, envelope: Envelope, reply: unknown): Promise<void> {
-    const { router, clock } = this.cell.parts
+    const { router, clock, unclaimed } = this.cell.parts
     const { durable, entries } = me.run.lastSent(me.unsent?.envelopes ?? [])
     const outcome = { ok: true, value: reply } as const
     const now = clock.now()
     // A durable asker may be asleep still, after a restart: the reply waits for it in the log.
     const answer = envelope.correlation === 0 || envelope.sequence === 0 ? [] : [replyEntry(envelope.from, envelope.sequence, envelope.correlation, outcome, now)]
     const numbers = await this.#ledger.commit(this.state, [envelope.entry, ...me.run.taken], [...entries, ...answer], { handled: { type: envelope.type, from: envelope.from, body: envelope.body, chart: false } })
-    for (const [i, sent] of durable.entries()) router.cell(sent.to)?.ledger?.arrived(sent, numbers[i] as number, now)
+    unclaimed.arrived(durable, numbers)
     if (answer.length > 0) router.awake(envelope.from)?.ledger?.replied(envelope.sequence, envelope.correlation, outcome, now)
   }
 

@@ -6,6 +6,7 @@ import { ofLife, type CancelReason, type Envelope } from './envelope.js'
 import { HandlerMe, type HandlerHost } from './handler-me.js'
 import type { Ledger } from './ledger.js'
 import type { Outbox } from './outbox.js'
+import { patience } from './post.js'
 import type { Message } from './protocol.js'
 import type { AskOptions, Ref } from './ref.js'
 
@@ -58,7 +59,9 @@ export class DurableMe extends HandlerMe {
     return super.leave(outbox)
   }
 
-  protected override askNow(to: Ref, message: Message, options: AskOptions | undefined, at: number): Promise<unknown> {
+  protected override async askNow(to: Ref, message: Message, options: AskOptions | undefined, at: number): Promise<unknown> {
+    const { unclaimed } = this.#durableCell.parts
+    if (unclaimed.isAwaited(to.address)) await unclaimed.taken(to.address, patience(options))
     const { address, cause } = this
     const sender = { address, cause, asker: this, mayAsk: (cell: Cell, type: string) => this.mayAsk(cell, type) }
     return this.#durableCell.parts.post.ask(to, message, options, this.run.asking(sender, at, to.address, message))

@@ -167,9 +167,9 @@ export class DurableRun {
 
   /** Keeps what the handler sent so far, before it leaves. */
   async keepSent(envelopes: readonly Envelope[]): Promise<void> {
-    const durable = envelopes.filter(({ to }) => this.#cell.parts.router.cell(to)?.ledger !== undefined)
+    const durable = envelopes.filter(({ to }) => this.#cell.parts.unclaimed.keeps(to))
     const numbers = await this.#ledger.keep(this.#envelope.entry, { t: 'sent', count: this.#sent }, durable.map(mailEntry))
-    this.#arrived(durable, numbers)
+    this.#cell.parts.unclaimed.arrived(durable, numbers)
   }
 
   /** Keeps an ask to a durable actor along with the fact that it was sent. */
@@ -177,11 +177,7 @@ export class DurableRun {
     const input = hash(message)
     this.#asked.set(at, ask.id)
     const numbers = await this.#ledger.keep(this.#envelope.entry, { t: 'asked', at, name, input, ask: ask.id }, [mailEntry(ask)])
-    this.#arrived([ask], numbers)
-  }
-
-  #arrived(envelopes: readonly Envelope[], numbers: readonly number[]): void {
-    for (const [i, envelope] of envelopes.entries()) this.#cell.parts.router.cell(envelope.to)?.ledger?.arrived(envelope, numbers[i] as number, this.#cell.parts.clock.now())
+    this.#cell.parts.unclaimed.arrived([ask], numbers)
   }
 
   /** Its actor's life ends: what fails from now on fails for that, and is no result. */
@@ -236,7 +232,7 @@ export class DurableRun {
 
   /** The mail of the last part of its outbox, for the step's own commit. */
   lastSent(envelopes: readonly Envelope[]): { readonly durable: readonly Envelope[]; readonly entries: readonly NewEntry[] } {
-    const durable = envelopes.filter(({ to }) => this.#cell.parts.router.cell(to)?.ledger !== undefined)
+    const durable = envelopes.filter(({ to }) => this.#cell.parts.unclaimed.keeps(to))
     return { durable, entries: durable.map(mailEntry) }
   }
 }

@@ -7,7 +7,7 @@ import type { Inference } from './effects.js'
 import { runInference } from './inference.js'
 import { STORE_RETRY_MS } from './limits.js'
 import type { InvokedEffect, Work } from './machine-effects.js'
-import type { Sender } from './post.js'
+import { patience, type Sender } from './post.js'
 import { check, type Message } from './protocol.js'
 import type { AskOptions, Ref } from './ref.js'
 import { cancelled, interrupted, isShutdown, type OpenAsk } from './replies.js'
@@ -119,10 +119,11 @@ export class EffectRun {
   }
 
   #ask(to: Ref, message: Message, options: AskOptions | undefined, sender: Sender): Promise<unknown> {
-    const { post } = this.#cell.parts
+    const { post, unclaimed } = this.#cell.parts
     const durable = this.#durable
     if (durable === undefined) return this.#wanted(() => post.ask(to, message, options, sender))
-    return durable.effect(`ask ${to.address}`, message, (at) => this.#wanted(() => post.ask(to, message, options, durable.asking(sender, at, to.address, message))))
+    const now = (at: number): Promise<unknown> => this.#wanted(() => post.ask(to, message, options, durable.asking(sender, at, to.address, message)))
+    return durable.effect(`ask ${to.address}`, message, (at) => (unclaimed.isAwaited(to.address) ? unclaimed.taken(to.address, patience(options)).then(() => now(at)) : now(at)))
   }
 
   /** Made on demand: most effects never look. */

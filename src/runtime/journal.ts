@@ -8,6 +8,7 @@
  *   ['actor', address]  an actor's last committed step
  *   ['alarm', address]  when an actor that sleeps wants to be woken
  *   ['history', address, n]  a step that an actor's history keeps
+ *   ['durable', name] an address or a kind that a durable actor has, or had
  *   ['schedule', name]  a schedule, and up to which moment it is dealt with
  *   ['log', n]          an entry: mail, or a result of an effect, for one actor
  *
@@ -20,7 +21,7 @@
  */
 import type { Clock } from '../ground/clock.js'
 import { TroupeError } from '../ground/errors.js'
-import type { Address } from './address.js'
+import { kindOf, type Address } from './address.js'
 import { pack, unpack } from './codec.js'
 import { LOG_SEGMENT } from './limits.js'
 import type { Change, Entry, Key, Store } from './store/store.js'
@@ -66,6 +67,10 @@ export class Journal {
   readonly #former = new Map<Address, LogEntry[]>()
   /** How many entries of each segment are not dealt with. */
   readonly #segments = new Map<number, number>()
+  /** Addresses and kinds of durable actors. */
+  readonly #names = new Set<string>()
+  /** Those of them that were taken in this process. */
+  readonly #claimed = new Set<string>()
   /** When actors want to be woken. */
   readonly #alarms = new Map<Address, number>()
   #n: number
@@ -84,6 +89,7 @@ export class Journal {
     const journal = new Journal(store, clock, meta.epoch + 1, meta.n)
     journal.#read()
     for (const { key, value } of store.range(['alarm'], ['alarn'])) journal.#alarms.set(key[1] as Address, unpack(value) as number)
+    for (const { key } of store.range(['durable'], ['durablf'])) journal.#names.add(key[1] as string)
     await store.commit([journal.#meta(), ...journal.#emptySegments()])
     return journal
   }
@@ -109,6 +115,25 @@ export class Journal {
       if (mine === undefined) this.#former.set(entry.address, [entry])
       else mine.push(entry)
     }
+  }
+
+  /** An address or a kind is a durable actor's. */
+  claim(name: string): void {
+    this.#claimed.add(name)
+    if (this.#names.has(name)) return
+    this.#names.add(name)
+    // Nobody waits for this: without it mail to an actor that is not back yet is a dead letter, which its sender can see.
+    this.#store.commit([{ kind: 'put', key: ['durable', name], value: pack(VERSION) }]).catch(() => {})
+  }
+
+  /** Whether a durable actor of a former process is to come back to this address, and has less than so much mail. */
+  awaits(address: Address, mailMax: number): boolean {
+    const kind = kindOf(address)
+    if (this.#claimed.has(address) || this.#claimed.has(kind) || !(this.#names.has(address) || this.#names.has(kind))) return false
+    const left = this.#former.get(address)
+    // From here on its mail is kept for whoever takes the address.
+    if (left === undefined) this.#former.set(address, [])
+    return (left?.length ?? 0) < mailMax
   }
 
   /** When sleeping actors want to be woken. */

@@ -47,7 +47,10 @@ export class Outbox {
       while (at < envelopes.length) {
         const envelope = envelopes[at] as Envelope
         const cell = receiver(parts.router, envelope)
-        if (typeof cell === 'string') endings.dead(envelope, cell)
+        if (typeof cell === 'string') {
+          // What is in the log of one who is not back yet waits there.
+          if (cell !== 'no-such-actor' || envelope.entry === 0) endings.dead(envelope, cell)
+        }
         else if (cell.accept(envelope) === 'full') {
           // Only its own next turn could make room for what an actor tells itself, and that turn waits for this outbox.
           const waits = cell === sender ? undefined : cell.awaitRoom(envelope, resume)

@@ -13,6 +13,7 @@ import type { Ref } from './ref.js'
 import type { Replies } from './replies.js'
 import type { Router } from './router.js'
 import type { Topics } from './topics.js'
+import type { Unclaimed } from './unclaimed.js'
 
 /** What the cells of one troupe share. */
 export interface Parts {
@@ -25,6 +26,8 @@ export interface Parts {
   readonly topics: Topics
   /** Where durable actors keep what they accept and commit, in a troupe that has a store. */
   readonly journal: Journal | undefined
+  /** What waits for durable actors that are not back yet. */
+  readonly unclaimed: Unclaimed
   readonly post: Post
   readonly interceptors: Interceptors
   /** Whether schemas are checked on sends inside this process too. */

@@ -356,7 +356,8 @@ export class Post {
 
 const NO_OPTIONS: AskOptions = {}
 const isSingle = (picked: Cell | readonly Cell[]): picked is Cell => !Array.isArray(picked)
-const patience = ({ timeout }: AskOptions): number => (timeout === undefined ? ASK_TIMEOUT_MS : timeout === 'none' ? Infinity : milliseconds(timeout))
+/** How long an asker waits. */
+export const patience = ({ timeout }: AskOptions = NO_OPTIONS): number => (timeout === undefined ? ASK_TIMEOUT_MS : timeout === 'none' ? Infinity : milliseconds(timeout))
 
 function checkFor(cell: Receiver, message: Message, kind: Spec['kind'] | 'any'): void {
   const spec = cell.definition.protocol.specs[message.type]

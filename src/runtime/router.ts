@@ -31,6 +31,11 @@ export class Router {
     return this.#cells.get(address)
   }
 
+  /** Whether somebody is at an address, or would wake there. */
+  has(address: Address): boolean {
+    return this.#cells.has(address) || this.#pools.has(address) || this.#keyed.has(kindOf(address))
+  }
+
   pool(address: Address): Pool | undefined {
     return this.#pools.get(address)
   }

@@ -32,6 +32,7 @@ import { isStoreFailure, type OpenStore } from './store/store.js'
 import { stopOnSignals } from './signals.js'
 import type { SupervisionPolicy } from './supervision.js'
 import { Topics } from './topics.js'
+import { Unclaimed } from './unclaimed.js'
 
 export interface TroupeOptions {
   /** Time and chance. Default the real ones. */
@@ -90,6 +91,7 @@ export class Troupe {
     const clock = options.clock ?? realClock
     const inspection = new Inspection()
     const replies = new Replies(clock)
+    const router = new Router()
     this.deadLetters = new DeadLetters((to, message) => this.#resend(to, message))
     const parts = {
       clock,
@@ -97,9 +99,10 @@ export class Troupe {
       replies,
       dispatcher: new Dispatcher(clock),
       endings: new Endings(inspection, this.deadLetters, replies),
-      router: new Router(),
+      router,
       topics: new Topics(),
       journal,
+      unclaimed: new Unclaimed({ router, journal, clock }),
       interceptors: new Interceptors(options.interceptors ?? []),
       checked: (options.check ?? (process.env['NODE_ENV'] === 'production' ? 'boundary' : 'always')) === 'always',
       ref: <S extends Specs>(protocol: Protocol<S>, address: Address) => this.ref(protocol, address),
@@ -127,6 +130,7 @@ export class Troupe {
   spawn<S extends Specs>(address: Address, definition: Definition<S>, options: SpawnOptions = {}): Ref<S> {
     this.#assertOpen()
     this.#start(checkAddress(address), definition, options)
+    this.#parts.unclaimed.claimed(address, definition.options.durable === true)
     this.#schedules.registered(address)
     return this.ref(definition.protocol, address)
   }
@@ -139,6 +143,7 @@ export class Troupe {
     this.#parts.router.addKeyed(kind, keyed)
     this.#keyed.push(keyed)
     this.#resume(kind)
+    this.#parts.unclaimed.claimed(kind, definition.options.durable === true)
     this.#schedules.registered(kind)
     return (key) => this.ref(definition.protocol, checkAddress(`${kind}/${key}`))
   }
@@ -159,10 +164,15 @@ export class Troupe {
     return this.#resumed
   }
 
+  /** Durable actors with something to do, whose address or kind nobody has taken in this process yet. It waits for them in the store. */
+  get unclaimed(): readonly Resumed[] {
+    return [...(this.#parts.journal?.waiting ?? [])].flatMap(([address, left]) => (left.length === 0 || this.#parts.router.has(address) ? [] : [{ address, messages: left.filter(({ of }) => of === 0).length }]))
+  }
+
   /** Wakes the actors of a keyed kind that were at work when the last process ended. */
   #resume(kind: string): void {
     for (const [address, entries] of this.#parts.journal?.waiting ?? []) {
-      if (kindOf(address) !== kind || address === kind) continue
+      if (kindOf(address) !== kind || address === kind || entries.length === 0) continue
       this.#resumed.push({ address, messages: entries.filter(({ of }) => of === 0).length })
       this.#parts.router.cell(address)
     }
@@ -293,7 +303,7 @@ export class Troupe {
 
   #start(address: Address, definition: Definition, options: SpawnOptions): Cell {
     const left = this.#parts.journal?.waiting.get(address)
-    if (left !== undefined) this.#resumed.push({ address, messages: left.filter(({ of }) => of === 0).length })
+    if (left !== undefined && left.length > 0) this.#resumed.push({ address, messages: left.filter(({ of }) => of === 0).length })
     const cell = new Cell(address, definition, this.#parts, options)
     this.#parts.router.add(cell)
     cell.start()
