@@ -61,7 +61,7 @@ export class DurableMe extends HandlerMe {
 
   protected override async askNow(to: Ref, message: Message, options: AskOptions | undefined, at: number): Promise<unknown> {
     const { unclaimed } = this.#durableCell.parts
-    if (unclaimed.isAwaited(to.address)) await unclaimed.taken(to.address, patience(options))
+    if (unclaimed.isAwaited(to.address)) await unclaimed.taken(to.address, patience(options), this.signal)
     const { address, cause } = this
     const sender = { address, cause, asker: this, mayAsk: (cell: Cell, type: string) => this.mayAsk(cell, type) }
     return this.#durableCell.parts.post.ask(to, message, options, this.run.asking(sender, at, to.address, message))

@@ -123,7 +123,7 @@ export class EffectRun {
     const durable = this.#durable
     if (durable === undefined) return this.#wanted(() => post.ask(to, message, options, sender))
     const now = (at: number): Promise<unknown> => this.#wanted(() => post.ask(to, message, options, durable.asking(sender, at, to.address, message)))
-    return durable.effect(`ask ${to.address}`, message, (at) => (unclaimed.isAwaited(to.address) ? unclaimed.taken(to.address, patience(options)).then(() => now(at)) : now(at)))
+    return durable.effect(`ask ${to.address}`, message, (at) => (unclaimed.isAwaited(to.address) ? unclaimed.taken(to.address, patience(options), this.#signal).then(() => now(at)) : now(at)))
   }
 
   /** Made on demand: most effects never look. */

@@ -69,6 +69,8 @@ export class Journal {
   readonly #segments = new Map<number, number>()
   /** Addresses and kinds of durable actors. */
   readonly #names = new Set<string>()
+  /** Those of them that go into the store with whatever is written next. */
+  #unwritten: Change[] = []
   /** Those of them that were taken in this process. */
   readonly #claimed = new Set<string>()
   /** When actors want to be woken. */
@@ -122,8 +124,7 @@ export class Journal {
     this.#claimed.add(name)
     if (this.#names.has(name)) return
     this.#names.add(name)
-    // Nobody waits for this: without it mail to an actor that is not back yet is a dead letter, which its sender can see.
-    this.#store.commit([{ kind: 'put', key: ['durable', name], value: pack(VERSION) }]).catch(() => {})
+    this.#unwritten.push({ kind: 'put', key: ['durable', name], value: pack(VERSION) })
   }
 
   /** Whether a durable actor of a former process is to come back to this address, and has less than so much mail. */
@@ -225,6 +226,8 @@ export class Journal {
   }
 
   async close(): Promise<void> {
+    // What a full disk does not take here was never used.
+    if (this.#unwritten.length > 0) await this.#store.commit(this.#unwritten).catch(() => {})
     await this.#store.close()
   }
 
@@ -234,9 +237,12 @@ export class Journal {
   }
 
   async #write(changes: readonly Change[], numbers: readonly number[], entries: readonly NewEntry[]): Promise<void> {
+    const names = this.#unwritten
+    this.#unwritten = []
     try {
-      await this.#store.commit(changes)
+      await this.#store.commit([...names, ...changes])
     } catch (error) {
+      this.#unwritten.push(...names)
       for (const [i, n] of numbers.entries()) this.#forget(n, entries[i] as NewEntry)
       throw error
     }

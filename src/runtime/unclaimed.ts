@@ -5,6 +5,7 @@
 import type { Timer } from '../ground/clock.js'
 import { kindOf, type Address } from './address.js'
 import type { Envelope } from './envelope.js'
+import { heed } from './heed.js'
 import { MAILBOX_COUNT_MAX } from './limits.js'
 import type { Parts } from './parts.js'
 
@@ -40,14 +41,15 @@ export class Unclaimed {
     return journal !== undefined && !router.has(address) && journal.awaits(address, Infinity)
   }
 
-  /** Resolves when the address is taken, or after `ms`. */
-  taken(address: Address, ms: number): Promise<void> {
+  /** Resolves when the address is taken, after `ms`, or when nobody wants it any more. */
+  taken(address: Address, ms: number, signal: AbortSignal): Promise<void> {
     const { clock } = this.#parts
     return new Promise((resolve) => {
       let timer: Timer | undefined
       const names = [address, kindOf(address)]
       const go = (): void => {
         timer?.cancel()
+        release()
         for (const name of names) this.#leave(name, go)
         resolve()
       }
@@ -56,6 +58,7 @@ export class Unclaimed {
         if (waiting === undefined) this.#waiting.set(name, new Set([go]))
         else waiting.add(go)
       }
+      const release = heed(signal, go)
       if (ms !== Infinity) timer = clock.timer(ms, go)
     })
   }

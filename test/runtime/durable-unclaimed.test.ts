@@ -99,7 +99,8 @@ test('at most a mailbox full of mail waits for one that is not back; the rest ar
 })
 
 test('mail for somebody that no durable actor ever was is a dead letter at once', async () => {
-  const { troupe, clock } = await restarted()
+  const clock = virtualClock()
+  const troupe = await createTroupe({ store: memory(), clock })
   const Lost = protocol({ go: event() })
   const lost = troupe.spawn('lost', actor(Lost, { durable: true, on: { go: (_, me) => me.tell(me.ref(Book, 'bok'), { type: 'enter', line: '' }) } }))
   await lost.tell({ type: 'go' })
