@@ -129,7 +129,9 @@ async function entities(troupe) {
   for (const [name, find] of Object.entries(finders)) {
     const counts = { right: 0, spans: 0, given: 0, wanted: 0 }
     for (const { text, entities } of rows) {
-      const wanted = entities.map(([start, end, label]) => [start, end, TYPES[label]])
+      // The set counts characters, where an emoji is one; a text here counts UTF-16 units.
+      const units = (characters) => Array.from(text).slice(0, characters).join('').length
+      const wanted = entities.map(([start, end, label]) => [units(start), units(end), TYPES[label]])
       const given = (await find(text)).filter(([, , type]) => TYPES[type] !== undefined).map(([start, end, type]) => [start, end, TYPES[type]])
       counts.right += given.filter((span) => wanted.some((other) => String(other) === String(span))).length
       counts.spans += given.filter((span) => wanted.some((other) => String(other.slice(0, 2)) === String(span.slice(0, 2)))).length

@@ -2,7 +2,7 @@
 import { realClock, type Clock } from '../ground/clock.js'
 
 /** How long a slice works before the event loop turns. */
-const SLICE_MS = 4
+const SLICE_MS = 3
 
 /**
  * Runs a computation that yields often, and lets the event loop turn every few milliseconds. The clock decides only

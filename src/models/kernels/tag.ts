@@ -57,15 +57,21 @@ export function tagged(model: Model, labels: readonly Label[], text: Encoded, lo
   const rows = (logits.data as Float32Array).subarray(text.row * width * size, (text.row + 1) * width * size)
   const entities: Entity[] = []
   let open: OpenEntity | undefined
+  const isMarked = labels.some(({ mark }) => mark === 'B')
   for (const word of wordsOf(text.text, model.tokenizer.spans(text.text, ids))) {
-    const { type, begins, score } = verdict(rows, word, labels)
-    if (open !== undefined && type === open.type && !begins) {
-      open.end = Math.max(open.end, word.end)
-      open.scores.push(score)
-      continue
+    const { types, nothing, begins } = verdict(rows, word, labels)
+    const isNothing = nothing >= 0.5
+    // What a model marks as going on belongs to what came before, whatever type it would give to this word alone.
+    const goesOn = !isNothing && !begins && open !== undefined && (isMarked || best(types)[0] === best(open.types)[0])
+    if (open !== undefined && !goesOn) {
+      close(text.text, open, entities)
+      open = undefined
     }
-    if (open !== undefined) close(text.text, open, entities)
-    open = type === undefined ? undefined : { type, start: word.start, end: word.end, scores: [score] }
+    if (isNothing) continue
+    open ??= { start: word.start, end: word.end, words: 0, types: new Map() }
+    open.end = Math.max(open.end, word.end)
+    open.words++
+    for (const [type, chance] of types) open.types.set(type, (open.types.get(type) ?? 0) + chance)
   }
   if (open !== undefined) close(text.text, open, entities)
   return { entities, tokens: ids.length, truncated: text.encoding.truncated }
@@ -80,10 +86,11 @@ interface Word {
 }
 
 interface OpenEntity {
-  readonly type: string
   readonly start: number
   end: number
-  readonly scores: number[]
+  words: number
+  /** How probable each type is, summed over the words. */
+  readonly types: Map<string, number>
 }
 
 function wordsOf(text: string, spans: Int32Array): Word[] {
@@ -101,22 +108,27 @@ function wordsOf(text: string, spans: Int32Array): Word[] {
   return words
 }
 
-/** What the tokens of a word say together: the type with the highest mean probability, whether it begins or goes on. */
-function verdict(rows: Float32Array, { first, last }: Word, labels: readonly Label[]): { type: string | undefined; begins: boolean; score: number } {
-  const byType = new Map<string | undefined, number>()
+/** What the tokens of a word say together: how probable each type is, and none of them, and whether it begins or goes on. */
+function verdict(rows: Float32Array, { first, last }: Word, labels: readonly Label[]): { types: ReadonlyMap<string, number>; nothing: number; begins: boolean } {
+  const types = new Map<string, number>()
+  const share = 1 / (last - first + 1)
+  let nothing = 0
   let begin = 0
   let inside = 0
   for (let token = first; token <= last; token++) {
     const chances = softmax(rows.subarray(token * labels.length, (token + 1) * labels.length))
     for (const [at, { mark, type }] of labels.entries()) {
-      byType.set(type, (byType.get(type) ?? 0) + (chances[at] as number))
-      if (token === first && mark === 'B') begin += chances[at] as number
-      if (token === first && mark === 'I') inside += chances[at] as number
+      const chance = chances[at] as number
+      if (type === undefined) nothing += share * chance
+      else types.set(type, (types.get(type) ?? 0) + share * chance)
+      if (token === first && mark === 'B') begin += chance
+      if (token === first && mark === 'I') inside += chance
     }
   }
-  const [type, sum] = [...byType].reduce((best, each) => (each[1] > best[1] ? each : best))
-  return { type, begins: begin > inside, score: sum / (last - first + 1) }
+  return { types, nothing, begins: begin > inside }
 }
+
+const best = (types: ReadonlyMap<string, number>): readonly [type: string, chance: number] => [...types].reduce((top, each) => (each[1] > top[1] ? each : top))
 
 function softmax(logits: Float32Array): Float32Array {
   const highest = logits.reduce((top, logit) => Math.max(top, logit), -Infinity)
@@ -140,6 +152,7 @@ function close(text: string, open: OpenEntity, into: Entity[]): void {
   const start = open.start + raw.length - raw.trimStart().length
   const value = raw.trim()
   if (value === '') return
-  const score = open.scores.reduce((sum, each) => sum + each, 0) / open.scores.length
-  into.push({ type: open.type, value, start, end: start + value.length, score })
+  const [type, sum] = best(open.types)
+  const score = sum / open.words
+  into.push({ type, value, start, end: start + value.length, score })
 }

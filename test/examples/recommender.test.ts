@@ -1,0 +1,46 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openLibrary, type Library } from '../../examples/recommender/library.js'
+import type { Action } from '../../examples/recommender/reader.js'
+import type { Suggestion } from '../../examples/recommender/shelf.js'
+
+let library: Library
+beforeAll(async () => {
+  library = await openLibrary()
+})
+afterAll(() => library.close())
+
+async function after(name: string, ...actions: readonly (readonly [Action, string])[]): Promise<readonly Suggestion[]> {
+  const ref = library.reader(name)
+  for (const [action, item] of actions) await ref.tell({ type: 'did', action, item })
+  return ref.ask({ type: 'recommend', count: 3 })
+}
+const ids = (suggestions: readonly Suggestion[]): string[] => suggestions.map(({ id }) => id)
+
+test('whoever likes baking is offered more from the kitchen, with the nearest of what was liked', async () => {
+  const suggestions = await after('baker', ['liked', 'sourdough'], ['liked', 'cakes'])
+  expect(['pasta', 'soups', 'spices']).toContain(suggestions[0]?.id)
+  for (const { because } of suggestions) {
+    expect(because.length).toBeGreaterThan(0)
+    for (const { title } of because) expect(['Bread from Nothing', 'Cakes for Sundays']).toContain(title)
+    expect(because.map(({ likeness }) => likeness)).toEqual(because.map(({ likeness }) => likeness).toSorted((a, b) => b - a))
+  }
+})
+
+test('readers do not share their tastes, and nobody is offered what they know', async () => {
+  const suggestions = await after('pilot', ['liked', 'moon'], ['borrowed', 'mars'])
+  expect(['stars', 'comets', 'black-holes']).toContain(suggestions[0]?.id)
+  expect(ids(suggestions)).not.toContain('moon')
+  expect(ids(suggestions)).not.toContain('mars')
+})
+
+test('a dislike pushes what is like it down', async () => {
+  const place = async (name: string, ...more: readonly (readonly [Action, string])[]): Promise<number> => {
+    const suggestions = await after(name, ['liked', 'algorithms'], ['viewed', 'stars'], ...more)
+    return suggestions.find(({ id }) => id === 'databases')?.score ?? 0
+  }
+  expect(await place('curious')).toBeGreaterThan(await place('annoyed', ['disliked', 'networks'], ['disliked', 'debugging']))
+})
+
+test('who has done nothing yet is offered nothing', async () => {
+  expect(await after('new')).toEqual([])
+})
