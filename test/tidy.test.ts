@@ -14,7 +14,7 @@ import type { SourceFile } from './house/tree.js'
  */
 const DOORS: Readonly<Record<string, string | readonly string[]>> = {
   '@standard-schema/spec': 'src/runtime/protocol.ts',
-  xstate: ['src/runtime/xstate.ts', 'src/actors/*/chart.ts'],
+  xstate: ['src/runtime/xstate.ts', 'src/actors/*/chart.ts', 'src/actors/under-way.ts'],
   msgpackr: 'src/runtime/codec.ts',
   rxjs: 'src/runtime/observable.ts',
   piscina: 'src/models/host.ts',
