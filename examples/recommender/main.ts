@@ -12,13 +12,13 @@ const READERS: Readonly<Record<string, readonly (readonly [Action, string])[]>> 
   eva: [['liked', 'moon'], ['borrowed', 'stars'], ['disliked', 'databases'], ['viewed', 'roses']],
 }
 
-const { reader, close } = await openLibrary()
+const library = await openLibrary()
 for (const [name, actions] of Object.entries(READERS)) {
-  const ref = reader(name)
+  const ref = library.reader(name)
   for (const [action, item] of actions) await ref.tell({ type: 'did', action, item })
   console.log(`${name}: ${actions.map(([action, item]) => `${action} ${item}`).join(', ')}`)
   for (const { title, score, because } of await ref.ask({ type: 'recommend', count: 3 })) {
     console.log(`  ${score.toFixed(2)} ${title} — like ${because.map((liked) => `${liked.title} (${liked.likeness.toFixed(2)})`).join(' and ')}`)
   }
 }
-await close()
+await library.close()

@@ -1,5 +1,5 @@
 /** A chart for actors that only answer: idle ⇄ working, a bounded number of requests under way, each an effect of its own. */
-import { assign, setup, spawnChild, stopChild, type AnyActorLogic, type AnyEventObject } from 'xstate'
+import { assign, setup, spawnChild, stopChild, type AnyActorLogic, type AnyEventObject, type AnyStateMachine } from 'xstate'
 import { settle, type Settled } from './settled.js'
 
 /** How one message of a protocol is answered. */
@@ -22,7 +22,7 @@ const types = {} as { context: Context; events: AnyEventObject }
 const idOf = ({ event }: Given): string => (event as Ended).actorId
 
 /** `ways` by the type of the message; while `max` are under way the next wait in the mailbox, packed. */
-export function underWayChart(id: string, ways: Readonly<Record<string, Way>>, max: number) {
+export function underWayChart(id: string, ways: Readonly<Record<string, Way>>, max: number): AnyStateMachine {
   const each = <T>(of: (type: string, way: Way) => T): Record<string, T> => Object.fromEntries(Object.entries(ways).map(([type, way]) => [type, of(type, way)]))
   return setup({
     types,
