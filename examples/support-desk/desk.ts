@@ -1,8 +1,9 @@
 /** The actors of the support desk, and how they know each other. */
-import { dialogue, generator, nlu, retriever } from 'troupe/actors'
-import type { Dialogue, DialogueOptions, RetrieverOptions } from 'troupe/actors'
+import { dialogue, generator, image, nlu, perception, retriever } from 'troupe/actors'
+import type { Blobs, Dialogue, DialogueOptions, RetrieverOptions } from 'troupe/actors'
 import type { Ref, Troupe } from 'troupe'
 import { pages } from './knowledge.js'
+import { receipts, type Receipts } from './receipt.js'
 import { examples, replies } from './small-talk.js'
 import { synonyms } from './vocabulary.js'
 
@@ -23,4 +24,11 @@ export async function openDesk(troupe: Troupe, { signal, ...options }: DeskOptio
   const conversation = troupe.keyed('dialogue', dialogue({ ...colleagues, replies, ...options.dialogue }))
   await colleagues.retriever.ask({ type: 'add', documents: await pages() }, { timeout: '2m', ...(signal && { signal }) })
   return conversation
+}
+
+/** Who reads receipts: an image becomes text, and the text is understood. */
+export function openReceipts(troupe: Troupe, blobs: Blobs): Ref<(typeof Receipts)['specs']> {
+  const eyes = troupe.spawn('image', image({ blobs }))
+  const reader = troupe.spawn('receipt-nlu', nlu({ perception: troupe.spawn('perception', perception({ image: eyes })) }))
+  return troupe.spawn('receipts', receipts(reader))
 }

@@ -1,7 +1,8 @@
 /** The life of a conversation: idle, then each turn through understanding and retrieving to an answer, a reply or a no. */
 import { assign, setup } from 'xstate'
 import { TroupeError, type EventsOf, type ReturnAddress } from '../../runtime/index.js'
-import type { Parsed } from '../nlu/protocol.js'
+import type { Said } from '../perception/heard.js'
+import type { Understood } from '../perception/understanding.js'
 import type { Passage } from '../retriever/protocol.js'
 import { refuseTo } from '../settled.js'
 import type { Dialogue } from './protocol.js'
@@ -42,12 +43,13 @@ const words = (actors: DialogueWork, { replies, replyMin, answerMin }: Threshold
     types,
     actors: { understand: actors.understand, search: actors.search, answer: actors.answer, reply: actors.reply, decline: actors.decline },
     guards: {
-      isSmallTalk: (_, { intents, outOfScope }: Parsed) => !outOfScope && intents[0] !== undefined && intents[0].score >= replyMin && replies.has(intents[0].name),
+      isSmallTalk: (_, { parsed: { intents, outOfScope } }: Understood) => !outOfScope && intents[0] !== undefined && intents[0].score >= replyMin && replies.has(intents[0].name),
       isAnswerable: (_, { passages }: { readonly passages: readonly Passage[] }) => passages[0] !== undefined && passages[0].score >= answerMin,
     },
     actions: {
-      open: assign((_, { text, from }: { text: string; from: ReturnAddress }) => ({ turn: { text, asker: from } })),
-      noteMeaning: assign(({ context }, parsed: Parsed) => ({ turn: { ...context.turn, parsed } })),
+      open: assign((_, { text, parts, from }: Said & { from: ReturnAddress }) => ({ turn: { text, parts, asker: from } })),
+      // The parts are text from here on, and need not be kept.
+      noteMeaning: assign(({ context }, { text, parsed }: Understood) => ({ turn: { ...context.turn, text, parts: undefined, parsed } })),
       notePassages: assign(({ context }, { passages }: { readonly passages: readonly Passage[] }) => ({ turn: { ...context.turn, passages } })),
       // A stream that its reader left has no outcome.
       remember: assign(({ context }, said: string) => ({ turn: NOBODY, history: [...context.history, { user: context.turn.text, actor: (said as string | undefined) ?? '' }].slice(-HISTORY_MAX) })),
@@ -71,7 +73,7 @@ export const dialogueChart = (actors: DialogueWork, thresholds: Thresholds) =>
       understanding: {
         invoke: {
           src: 'understand',
-          input: ({ context }) => ({ text: context.turn.text }),
+          input: ({ context }) => ({ text: context.turn.text, parts: context.turn.parts }),
           onDone: [
             { guard: { type: 'isSmallTalk', params: ({ event }) => event.output }, target: 'replying', actions: { type: 'noteMeaning', params: ({ event }) => event.output } },
             { target: 'retrieving', actions: { type: 'noteMeaning', params: ({ event }) => event.output } },

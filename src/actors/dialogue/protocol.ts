@@ -1,5 +1,6 @@
 /** What `dialogue` takes and gives. */
 import { event, protocol, stream } from '../../runtime/index.js'
+import { part } from '../parts.js'
 import { boolean, kinds, list, number, oneOf, optional, record, string, type Shaped } from '../shape.js'
 
 const source = record({
@@ -29,8 +30,8 @@ export type DialogueChunk = Shaped<typeof chunk>
 export type DialogueSource = Shaped<typeof source>
 
 export const Dialogue = protocol({
-  /** What the user says; what the actor answers, part by part. */
-  say: stream(record({ text: string }), chunk),
+  /** What the user says, in several parts where `perception` reads them; what the actor answers, part by part. */
+  say: stream(record({ text: string, parts: optional(list(part)) }), chunk),
   /** Forgets the conversation, and drops the answer under way. */
   reset: event(),
 })

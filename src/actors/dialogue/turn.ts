@@ -1,6 +1,7 @@
 /** One exchange of a conversation, and what follows from it for the next search. */
 import type { ReturnAddress } from '../../runtime/index.js'
 import type { Parsed } from '../nlu/protocol.js'
+import type { Part } from '../parts.js'
 import type { Passage } from '../retriever/protocol.js'
 
 /** What was said before. */
@@ -12,6 +13,7 @@ export interface Exchange {
 /** A turn under way: what is known of it so far. */
 export interface Turn {
   readonly text: string
+  readonly parts?: readonly Part[] | undefined
   readonly asker: ReturnAddress
   readonly parsed?: Parsed
   readonly passages?: readonly Passage[]

@@ -1,8 +1,11 @@
 /** What `dialogue` does outside its chart: asks its colleagues, and speaks. */
 import { ask, streamOnce, type Ref, type ReturnAddress, type Work } from '../../runtime/index.js'
 import type { Generator, Citation } from '../generator/protocol.js'
-import type { Nlu, Parsed } from '../nlu/protocol.js'
+import type { Nlu } from '../nlu/protocol.js'
 import type { Passage, Retriever } from '../retriever/protocol.js'
+import { understanding, type Understood } from '../perception/understanding.js'
+import type { Said } from '../perception/heard.js'
+import type { Perception } from '../perception/protocol.js'
 import type { Effect } from '../settled.js'
 import type { DialogueChunk } from './protocol.js'
 import { Renumbering } from './renumbering.js'
@@ -13,6 +16,8 @@ export interface Colleagues {
   readonly nlu: Ref<(typeof Nlu)['specs']>
   readonly retriever: Ref<(typeof Retriever)['specs']>
   readonly generator: Ref<(typeof Generator)['specs']>
+  /** Turns the parts of a message into text. */
+  readonly perception?: Ref<(typeof Perception)['specs']> | undefined
 }
 /** What is said in each language; `en` stands in for those without a text. */
 export type Texts = Readonly<Record<string, string>> & { readonly en: string }
@@ -31,7 +36,7 @@ export interface SpeakInput {
 }
 /** Each gives what was said, for the history. */
 export interface DialogueWork {
-  readonly understand: Effect<Parsed, { readonly text: string; readonly vector?: boolean }>
+  readonly understand: Effect<Understood, Said>
   readonly search: Effect<{ readonly passages: readonly Passage[] }, { readonly query: string; readonly limit?: number }>
   readonly answer: Effect<string, SpeakInput>
   readonly reply: Effect<string, SpeakInput>
@@ -43,8 +48,8 @@ const SCORE_SHARE_MIN = 0.75
 type Spoken = AsyncGenerator<DialogueChunk, string>
 type Done = Extract<DialogueChunk, { kind: 'done' }>
 
-export const dialogueWork = ({ nlu, retriever, generator }: Colleagues, manner: Manner): DialogueWork => ({
-  understand: ask(nlu, 'parse'),
+export const dialogueWork = ({ nlu, retriever, generator, perception }: Colleagues, manner: Manner): DialogueWork => ({
+  understand: understanding({ nlu, perception }),
   search: ask(retriever, 'search'),
   answer: streamOnce('answer', ({ turn }: SpeakInput, work) => answer(turn, work, generator, manner)),
   reply: streamOnce('reply', ({ turn }: SpeakInput) => say(turn, textIn(manner.replies[intentOf(turn)] ?? manner.unanswered, turn), { how: 'declared' })),

@@ -1,7 +1,9 @@
 /** The life of a conversation: it waits in one of six ways; what the user says is understood, acted on and answered. */
 import { assign, setup } from 'xstate'
 import { publish, tell as tellTo, TroupeError, type EventsOf, type ReturnAddress } from '../../runtime/index.js'
-import type { Parsed } from '../nlu/protocol.js'
+import type { Part } from '../parts.js'
+import type { Said } from '../perception/heard.js'
+import type { Understood } from '../perception/understanding.js'
 import { refuseTo, replyTo } from '../settled.js'
 import { decide, type Manner } from './decide.js'
 import type { Result } from './flow.js'
@@ -25,6 +27,8 @@ interface Context {
   readonly says: readonly string[]
   /** What the user said just now, and who waits for the answer. */
   readonly text: string
+  /** Images and sounds beside it, until they are text too. */
+  readonly parts: readonly Part[] | undefined
   readonly asker: ReturnAddress | undefined
   readonly passedTo: Next['passedTo']
   readonly left: Next['left']
@@ -67,8 +71,8 @@ const words = (actors: FlowsWork, { declared, manner, topic, remindAfterMs, remi
       hasPatience: ({ context }) => context.reminded < reminders,
     },
     actions: {
-      open: assign((_, { text, from }: { text: string; from: ReturnAddress }) => ({ text, asker: from, reminded: 0 })),
-      decide: assign(({ context }, parsed: Parsed) => noted(decide(declared, manner, context.talk, { ...parsed, text: context.text }))),
+      open: assign((_, { text, parts, from }: Said & { from: ReturnAddress }) => ({ text, parts, asker: from, reminded: 0 })),
+      decide: assign(({ context }, { text, parsed }: Understood) => ({ ...noted(decide(declared, manner, context.talk, { ...parsed, text })), text, parts: undefined })),
       // A chart that led a flow which the user left need not wait for more.
       letGo({ context, event }) {
         const led = context.left === undefined ? undefined : declared.flows.get(context.left)?.chart?.(context.conversation)
@@ -96,7 +100,7 @@ const words = (actors: FlowsWork, { declared, manner, topic, remindAfterMs, remi
     },
   })
 
-const listening = { say: { target: 'understanding', actions: { type: 'open', params: ({ event }: { event: { text: string; from: ReturnAddress } }) => event } }, takeOver: { target: 'handedOver', actions: 'giveToHuman' } } as const
+const listening = { say: { target: 'understanding', actions: { type: 'open', params: ({ event }: { event: Said & { from: ReturnAddress } }) => event } }, takeOver: { target: 'handedOver', actions: 'giveToHuman' } } as const
 
 /** Silence while the user is asked something: a reminder, then the end. */
 const patient = <const Own extends string>(target: Own) =>
@@ -108,7 +112,7 @@ const patient = <const Own extends string>(target: Own) =>
 export const flowsChart = (actors: FlowsWork, settings: Settings) =>
   words(actors, settings).createMachine({
     id: 'flows',
-    context: ({ input }) => ({ conversation: input.conversation, talk: NOTHING_SAID, says: [], text: '', asker: undefined, passedTo: undefined, left: undefined, reminded: 0 }),
+    context: ({ input }) => ({ conversation: input.conversation, talk: NOTHING_SAID, says: [], text: '', parts: undefined, asker: undefined, passedTo: undefined, left: undefined, reminded: 0 }),
     on: { reset: { target: '.idle', actions: ['drop', 'forget'] }, status: { actions: 'report' }, answer: {}, handBack: {} },
     initial: 'idle',
     states: {
@@ -119,7 +123,7 @@ export const flowsChart = (actors: FlowsWork, settings: Settings) =>
       understanding: {
         invoke: {
           src: 'understand',
-          input: ({ context }) => ({ text: context.text }),
+          input: ({ context }) => ({ text: context.text, parts: context.parts }),
           onDone: { target: 'deciding', actions: [{ type: 'decide', params: ({ event }) => event.output }, 'letGo'] },
           onError: { target: 'resting', actions: [{ type: 'fail', params: ({ event }) => event }, 'close'] },
         },

@@ -1,5 +1,6 @@
 /** What `flows` takes and gives, and what it publishes. */
 import { event, protocol, request, stream } from '../../runtime/index.js'
+import { part } from '../parts.js'
 import { kinds, list, oneOf, optional, record, string, type Shaped } from '../shape.js'
 
 const phase = oneOf('idle', 'collecting', 'confirming', 'choosing', 'acting', 'handed-over', 'closed')
@@ -22,7 +23,7 @@ export type Standing = Shaped<typeof view>
 
 export const Flows = protocol({
   /** What the user says; what the conversation answers, and where it stands then. */
-  say: stream(record({ text: string }), chunk),
+  say: stream(record({ text: string, parts: optional(list(part)) }), chunk),
   /** Forgets everything, and drops the answer under way. */
   reset: event(),
   /** A human takes over, unasked. */

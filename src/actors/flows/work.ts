@@ -1,7 +1,10 @@
 /** What `flows` does outside its chart: understands, acts, speaks. */
-import { ask, stepOnce, streamOnce, type Ref, type ReturnAddress, type Work } from '../../runtime/index.js'
+import { stepOnce, streamOnce, type Ref, type ReturnAddress, type Work } from '../../runtime/index.js'
 import type { Dialogue } from '../dialogue/protocol.js'
-import type { Nlu, Parsed } from '../nlu/protocol.js'
+import type { Nlu } from '../nlu/protocol.js'
+import type { Said } from '../perception/heard.js'
+import type { Perception } from '../perception/protocol.js'
+import { understanding, type Understood } from '../perception/understanding.js'
 import type { Effect } from '../settled.js'
 import type { Result } from './flow.js'
 import type { FlowsChunk, Standing } from './protocol.js'
@@ -17,7 +20,7 @@ export interface SpeakInput {
   readonly conversation: string
 }
 export interface FlowsWork {
-  readonly understand: Effect<Parsed, { readonly text: string; readonly vector?: boolean }>
+  readonly understand: Effect<Understood, Said>
   readonly act: Effect<Result, { readonly talk: Talk }>
   /** Gives where the talk stands then: a chart that leads may have come to its end. */
   readonly speak: Effect<Talk, SpeakInput>
@@ -25,12 +28,14 @@ export interface FlowsWork {
 export interface Colleagues {
   /** Understands: intents and entities. */
   readonly nlu: Ref<(typeof Nlu)['specs']>
+  /** Turns the parts of a message into text. */
+  readonly perception?: Ref<(typeof Perception)['specs']> | undefined
   /** Answers what belongs to no flow, from sources; given the conversation's key. */
   readonly sources?: ((conversation: string) => Ref<(typeof Dialogue)['specs']>) | undefined
 }
 
-export const flowsWork = ({ nlu, sources }: Colleagues, declared: Declared): FlowsWork => ({
-  understand: ask(nlu, 'parse'),
+export const flowsWork = ({ nlu, sources, perception }: Colleagues, declared: Declared): FlowsWork => ({
+  understand: understanding({ nlu, perception }),
   act: stepOnce('act', ({ talk }: { readonly talk: Talk }, work) => act(declared, talk, work)),
   speak: streamOnce('speak', (input: SpeakInput, work) => speak(input, work, declared, sources)),
 })

@@ -1,5 +1,6 @@
-import { actor, type Definition } from '../../runtime/index.js'
+import { actor, type Definition, type Ref } from '../../runtime/index.js'
 import { needs } from '../kernels.js'
+import type { Perception } from '../perception/protocol.js'
 import { nluChart } from './chart.js'
 import { declaredFinder, type DeclaredEntity } from './declared.js'
 import { Nlu, type Example } from './protocol.js'
@@ -20,10 +21,12 @@ export interface NluOptions {
   readonly scopeMin?: number
   /** Decides the order of training, so that it can be repeated. Default 1. */
   readonly seed?: number
+  /** Turns the parts of a message into text. */
+  readonly perception?: Ref<(typeof Perception)['specs']>
 }
 
 /** Language understanding: language, words, entities, intents and sentiment of an utterance. */
-export function nlu({ model = 'embedded:encoder', examples, head, entities = [], timeZone = 'UTC', scopeMin, seed = 1 }: NluOptions = {}): Definition<(typeof Nlu)['specs']> {
+export function nlu({ model = 'embedded:encoder', examples, head, entities = [], timeZone = 'UTC', scopeMin, seed = 1, perception }: NluOptions = {}): Definition<(typeof Nlu)['specs']> {
   const source: Source | undefined = head !== undefined ? { kind: 'bytes', bytes: head } : examples === undefined ? undefined : { kind: 'examples', examples, known: undefined }
-  return actor(Nlu, nluChart(nluWork({ model, seed, scopeMin, timeZone, declared: declaredFinder(entities) })), { needs, input: () => ({ source }) })
+  return actor(Nlu, nluChart(nluWork({ model, seed, scopeMin, timeZone, declared: declaredFinder(entities), perception })), { needs, input: () => ({ source }) })
 }

@@ -1,5 +1,6 @@
 /** What `nlu` takes and gives. */
 import { protocol, request } from '../../runtime/index.js'
+import { part } from '../parts.js'
 import { boolean, count, list, number, oneOf, optional, record, string, typed, vector, type Shaped } from '../shape.js'
 
 const bytes = typed<Uint8Array>('bytes', (value) => value instanceof Uint8Array)
@@ -52,6 +53,8 @@ const parsed = record({
   /** The examples nearest to it, on request. */
   nearest: optional(list(record({ text: string, intent: string, similarity: number }))),
   vector: optional(vector),
+  /** What was understood, when the message had parts: offsets are in this text. */
+  text: optional(string),
 })
 
 const trained = record({
@@ -81,6 +84,8 @@ export const Nlu = protocol({
   parse: request(
     record({
       text: string,
+      /** More of the message: images and sounds become text behind it. Needs `nlu({ perception })`. */
+      parts: optional(list(part)),
       /** Gives the sentence vector too. */
       vector: optional(boolean),
       /** How many of the nearest examples to give. */

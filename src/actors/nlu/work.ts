@@ -1,8 +1,10 @@
 /** What `nlu` does outside its chart: the model's passes, and the training of the head. */
 import type { Understood } from '../../models/index.js'
-import { stepOnce, TroupeError, type ReturnAddress, type Work } from '../../runtime/index.js'
+import { stepOnce, TroupeError, type Ref, type ReturnAddress, type Work } from '../../runtime/index.js'
 import { inSlices } from '../in-slices.js'
 import { languageOf } from '../language.js'
+import { heard, type Said } from '../perception/heard.js'
+import type { Perception } from '../perception/protocol.js'
 import { answering, type Effect, type Settled } from '../settled.js'
 import { sentenceSpans, tokensOf } from '../words.js'
 import type { DeclaredSpan } from './declared.js'
@@ -16,7 +18,7 @@ import { nearestOf } from './scope.js'
 import { sentimentOf } from './sentiment.js'
 
 export interface ParseInput {
-  readonly message: { readonly text: string; readonly vector?: boolean; readonly nearest?: number; readonly partOfSpeech?: boolean; readonly now?: number; readonly timeZone?: string }
+  readonly message: Said & { readonly vector?: boolean; readonly nearest?: number; readonly partOfSpeech?: boolean; readonly now?: number; readonly timeZone?: string }
   readonly learnt: Learnt | undefined
   readonly to: ReturnAddress
 }
@@ -48,6 +50,7 @@ interface Settings {
   readonly scopeMin: number | undefined
   readonly timeZone: string
   readonly declared: (text: string) => DeclaredSpan[]
+  readonly perception: Ref<(typeof Perception)['specs']> | undefined
 }
 
 export const nluWork = (settings: Settings): NluWork => ({
@@ -77,8 +80,8 @@ export const nluWork = (settings: Settings): NluWork => ({
 
 const untrained = (what: string): TroupeError => new TroupeError('Unhandled', `nlu has no head to ${what}`, 'ask train with examples first')
 
-async function parse({ message, learnt }: ParseInput, work: Work, { model, scopeMin, timeZone, declared }: Settings): Promise<Parsed> {
-  const { text } = message
+async function parse({ message, learnt }: ParseInput, work: Work, { model, scopeMin, timeZone, declared, perception }: Settings): Promise<Parsed> {
+  const text = await heard(message, perception, work)
   const [understood] = await work.infer<Understood[]>('understand', model, [text], { signal: work.signal, urgency: 'interactive' })
   if (understood === undefined) throw new TroupeError('ModelFailed', `${model} gave no answer`, 'report it', { model })
   const { vector, entities } = understood
@@ -94,6 +97,7 @@ async function parse({ message, learnt }: ParseInput, work: Work, { model, scope
     ...(sentiment !== undefined && { sentiment }),
     ...(message.nearest !== undefined && { nearest: learnt === undefined ? [] : nearestOf(learnt.memory, vector, message.nearest) }),
     ...(message.vector === true && { vector }),
+    ...(message.parts !== undefined && { text }),
   }
 }
 
