@@ -22,6 +22,8 @@ const PARTS_MAX = 16
 export function perception(senses: PerceptionOptions = {}): Definition<(typeof Perception)['specs']> {
   return actor(Perception, {
     concurrency: AT_ONCE,
+    // A picture that cannot be read must not end the reading of others.
+    supervise: { onFailure: 'resume' },
     on: {
       perceive: async ({ parts }, me) => {
         if (parts.length > PARTS_MAX) throw new TroupeError('InvalidMessage', `a message of ${parts.length} parts`, `send at most ${PARTS_MAX}`)
