@@ -36,7 +36,7 @@ const DOORS: Readonly<Record<string, string | readonly string[]>> = {
   fastify: 'src/actors/gateway/server.ts',
   '@fastify/websocket': 'src/actors/gateway/server.ts',
   jose: 'src/actors/gateway/keys.ts',
-  '@modelcontextprotocol/sdk': ['src/actors/agent/mcp.ts', 'src/actors/gateway/mcp.ts'],
+  '@modelcontextprotocol/sdk': ['src/actors/agent/mcp.ts', 'src/actors/mcp/server.ts'],
   '@a2a-js/sdk': ['src/actors/a2a/remote-agent.ts', 'src/actors/a2a/hearing.ts', 'src/actors/a2a/card.ts', 'src/actors/a2a/tasks.ts', 'src/actors/a2a/executor.ts', 'src/actors/a2a/face.ts'],
 }
 
