@@ -13,7 +13,7 @@ import { TroupeError } from '../ground/errors.js'
 import { checkChildName, childAddress, keyOf, type Address } from './address.js'
 import { unpack } from './codec.js'
 import { behaviourOf, type Behaviour } from './behaviour.js'
-import { historyOf, type Definition } from './definition.js'
+import type { Definition } from './definition.js'
 import type { Runnable } from './dispatcher.js'
 import { isOpen, type CancelReason, type Cause, type Envelope } from './envelope.js'
 import { Ledger } from './ledger.js'
@@ -62,7 +62,7 @@ export class Cell implements Runnable {
     readonly options: CellOptions,
   ) {
     this.mailbox = new Mailbox(definition.options.mailbox)
-    this.ledger = definition.options.durable === true ? Ledger.of(parts.journal, address, historyOf(definition)) : undefined
+    this.ledger = definition.options.durable === true ? Ledger.of(parts.journal, address, definition) : undefined
     this.behaviour = behaviourOf(this)
   }
 

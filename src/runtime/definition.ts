@@ -6,7 +6,7 @@ import type { MailboxOptions } from './mailbox.js'
 import type { Me } from './me.js'
 import type { BodyOf, ChunkOf, EventsOf, MessageOf, Protocol, ReplyOf, Specs } from './protocol.js'
 import type { Strategy, SupervisionPolicy } from './supervision.js'
-import { isMachine, placeholder, type ActorLogic, type AnyStateMachine, type EventFromLogic, type InputFrom, type OutputFrom, type Snapshot } from './xstate.js'
+import { isMachine, placeholder, type ActorLogic, type AnyStateMachine, type ContextFrom, type StateValue, type EventFromLogic, type InputFrom, type OutputFrom, type Snapshot } from './xstate.js'
 
 /** What a handler may return for one message. */
 type Answer<S extends Specs, K extends keyof S & string> = S[K]['kind'] extends 'event'
@@ -37,6 +37,10 @@ export interface Options {
   readonly durable?: boolean
   /** Keeps what each of a durable actor's steps handled and came to, for `troupe.history`: the last 1,000, or `keep`. Default none. */
   readonly history?: true | { readonly keep: number }
+  /** The version of the definition, which a durable actor's records carry. Default 0. */
+  readonly version?: number
+  /** How what an older version left becomes what this one takes. */
+  readonly upcast?: { readonly state?: (old: never, from: number) => unknown; readonly messages?: Readonly<Record<string, ((old: never, from: number) => unknown) | undefined>> }
   /** Handlers under way at once, for plain handlers without state. Default 1. */
   readonly concurrency?: number
   /** How long a released outbox waits for its receivers. Default 5 s. */
@@ -45,7 +49,12 @@ export interface Options {
   readonly needs?: { readonly kernels: () => Promise<{ readonly createHost: () => Promise<Kernels & { stop(): Promise<void> }> }> }
 }
 
+/** The bodies that older versions of the messages become. */
+type MessagesUp<S extends Specs> = { readonly [K in keyof S & string]?: (old: never, from: number) => Omit<MessageOf<S, K>, 'type'> }
+
 export interface HandlerLogic<S extends Specs, State> extends Options {
+  /** How a state and messages that an older version left become those of this one; `from` is that version. */
+  readonly upcast?: { readonly state?: (old: never, from: number) => NoInfer<State>; readonly messages?: MessagesUp<NoInfer<S>> }
   /** The state of a new or restarted actor. */
   readonly state?: (identity: Identity) => State
   readonly on: Handlers<S, State>
@@ -86,16 +95,21 @@ type WithFrom<S extends Specs> = { [K in keyof S & string]: 'from' extends keyof
 type Accepts<M extends AnyStateMachine, S extends Specs> = [WithFrom<S>] extends [never] ? Takes<M, S> : FromIsTaken<WithFrom<S>>
 type Takes<M extends AnyStateMachine, S extends Specs> = [Exclude<EventsOf<Protocol<S>>, EventFromLogic<M>>] extends [never] ? M : MachineMustTake<Exclude<EventsOf<Protocol<S>>, EventFromLogic<M>>>
 
-export interface MachineOptions extends Options {
+export interface MachineOptions extends Omit<Options, 'upcast'> {
   /** The machine's input, when a spawn gives none. */
   readonly input?: (identity: Identity) => unknown
+}
+
+export interface UpcastMachineOptions<S extends Specs, M extends AnyStateMachine> extends MachineOptions {
+  /** How a state and messages that an older version left become those of this one; `from` is that version. */
+  readonly upcast?: { readonly state?: (old: never, from: number) => { readonly value: StateValue; readonly context: ContextFrom<M> }; readonly messages?: MessagesUp<S> }
 }
 
 /**
  * Defines an actor by its protocol and its logic: plain handlers, or an XState machine that takes the protocol's
  * messages as events. Throws `InvalidDefinition` for options that contradict each other.
  */
-export function actor<S extends Specs, M extends AnyStateMachine>(protocol: Protocol<S>, machine: M & Accepts<M, S>, options?: MachineOptions): Invocable<S, OutputFrom<M>, InputFrom<M>>
+export function actor<S extends Specs, M extends AnyStateMachine>(protocol: Protocol<S>, machine: M & Accepts<M, S>, options?: UpcastMachineOptions<NoInfer<S>, NoInfer<M>>): Invocable<S, OutputFrom<M>, InputFrom<M>>
 export function actor<S extends Specs, State = undefined>(protocol: Protocol<S>, handlers: HandlerLogic<S, State>): Invocable<S>
 export function actor(protocol: Protocol, logic: AnyStateMachine | (AnyHandlers & Options), machineOptions: MachineOptions = {}): Definition {
   if (isMachine(logic)) return define(protocol, { kind: 'machine', machine: logic, input: machineOptions.input }, machineOptions)
@@ -116,6 +130,7 @@ function define(protocol: Protocol, logic: Logic, options: Options): Definition 
   for (const [name, value, least] of [
     ['concurrency', options.concurrency, 1],
     ['retries', options.retries, 0],
+    ['version', options.version, 0],
     ['history.keep', typeof options.history === 'object' ? options.history.keep : undefined, 1],
     ['mailbox.capacity', options.mailbox?.capacity, 1],
     ['mailbox.bytes', options.mailbox?.bytes, 1],

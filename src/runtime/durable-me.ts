@@ -39,6 +39,8 @@ export class DurableMe extends HandlerMe {
     return this.run.random()
   }
 
+  override changed = (name: string): boolean => this.run.isChanged(name)
+
   override infer(task: string, model: string, input: unknown, options: InferOptions = {}): Inference {
     return this.run.infer(`${task} ${model}`, input, () => super.infer(task, model, input, options))
   }

@@ -42,6 +42,7 @@ export class DurableRun {
   /** The asks to durable actors, by place: their replies come into the log by themselves. */
   readonly #asked: Map<number, number>
   readonly #recorded = new Set<Taken>()
+  readonly #changed = new Map<string, boolean>()
   #sent = 0
   #draws = 0
   /** Its handler was left behind: nothing that it still does counts, and nothing that it waits for comes. */
@@ -77,6 +78,17 @@ export class DurableRun {
   /** The same numbers each time the handler runs. */
   random(): number {
     return fingerprint(`${this.#envelope.entry}/${this.#draws++}`) / 2 ** 32
+  }
+
+  /** Whether this run is to take the new way at a change of the code: it came here before with it, or has nothing on record from here on. */
+  isChanged(name: string): boolean {
+    const known = this.#changed.get(name)
+    if (known !== undefined) return known
+    const changed = this.#former.changed.has(name) || !this.#replay.hasMore
+    this.#changed.set(name, changed)
+    // In the log before whatever this run records from here on; a run that records nothing more needs no note.
+    if (changed && !this.#former.changed.has(name)) this.#ledger.keep(this.#envelope.entry, { t: 'changed', name }).catch((error: unknown) => (this.#broken = error as TroupeError))
+    return changed
   }
 
   /** Whether a message that the handler sends now has left in a former life. */

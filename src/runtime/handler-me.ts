@@ -247,6 +247,7 @@ export class HandlerMe implements Sender, Asker {
   random(): number {
     return this.#cell.parts.clock.random()
   }
+  changed = (_name: string): boolean => true
   log(...words: readonly unknown[]): void {
     this.#cell.parts.log(this.#cell.address, words)
   }

@@ -6,7 +6,7 @@
  * Hold    mailbox.ts, dispatcher.ts
  * Act     cell.ts, behaviour.ts, handlers.ts, handler-me.ts, me.ts, charted.ts, chart-children.ts, chart-plan.ts, chart-timers.ts, xstate.ts, event-descriptor.ts, machine-effects.ts, effect-run.ts,
  *         effects.ts, inference.ts, supervision.ts, ask-cycle.ts
- * Commit  outbox.ts, endings.ts, isolate.ts; for durable actors durable-handlers.ts, durable-me.ts, durable-run.ts, durable-charted.ts, kept-snapshot.ts, replay.ts, ledger.ts, journal.ts, unclaimed.ts, history.ts, history-step.ts,
+ * Commit  outbox.ts, endings.ts, isolate.ts; for durable actors durable-handlers.ts, durable-me.ts, durable-run.ts, durable-charted.ts, kept-snapshot.ts, replay.ts, ledger.ts, journal.ts, unclaimed.ts, history.ts, history-step.ts, upcast.ts,
  *         fingerprint.ts, store/store.ts, store/memory.ts, store/lmdb.ts, store/lock.ts, store/mark.ts
  * Answer  replies.ts, streams.ts, resumable.ts, observable.ts, heed.ts, within.ts
  * Ground  troupe.ts, parts.ts, limits.ts, inspection.ts, signals.ts, watches.ts
@@ -14,7 +14,7 @@
 export { protocol, event, request, stream } from './protocol.js'
 export type { Protocol, Specs, Schema, Message, EventKey, RequestKey, StreamKey, MessageOf, ReplyOf, ChunkOf, EventsOf, EventSpec, RequestSpec, StreamSpec, NoBody } from './protocol.js'
 export { actor } from './definition.js'
-export type { Definition, Invocable, Handlers, HandlerLogic, Identity, MachineOptions, Options } from './definition.js'
+export type { Definition, Invocable, Handlers, HandlerLogic, Identity, MachineOptions, Options, UpcastMachineOptions } from './definition.js'
 export type { Me } from './me.js'
 export { now, reply, refuse, tell, publish, ask, infer, stepOnce, streamOnce } from './machine-effects.js'
 export type { Whom, Work } from './machine-effects.js'

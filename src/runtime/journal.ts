@@ -37,10 +37,12 @@ export interface LogEntry {
   readonly body: Uint8Array
   /** Clock time. */
   readonly now: number
+  /** The version of its actor's definition when it came. */
+  readonly by: number
 }
 
 /** A new entry, before it has its number. */
-export type NewEntry = Omit<LogEntry, 'n' | 'now'>
+export type NewEntry = Omit<LogEntry, 'n' | 'now' | 'by'>
 
 /** An actor's last committed step. */
 export interface ActorRecord {
@@ -51,6 +53,8 @@ export interface ActorRecord {
   readonly open: readonly number[]
   /** When the actor wants to be woken, if it does: clock time. */
   readonly alarm: number | undefined
+  /** The version of the definition that wrote it, when it has one. */
+  readonly by?: number
   /** How many steps its history has had, and how many of them it keeps. */
   readonly history?: { readonly steps: number; readonly keep: number }
 }
@@ -73,6 +77,8 @@ export class Journal {
   #unwritten: Change[] = []
   /** Those of them that were taken in this process. */
   readonly #claimed = new Set<string>()
+  /** The versions of the definitions that run. */
+  readonly #versions = new Map<string, number>()
   /** When actors want to be woken. */
   readonly #alarms = new Map<Address, number>()
   #n: number
@@ -207,6 +213,11 @@ export class Journal {
     await this.commit(address, record, [], entries, beside)
   }
 
+  /** The definition that runs an address has this version: so has what comes for it from now on. */
+  runs(address: Address, version: number): void {
+    if (version !== 0) this.#versions.set(kindOf(address), version)
+  }
+
   /** Whether there is mail for an address. */
   waits(address: Address): boolean {
     return this.#open.has(address)
@@ -255,9 +266,10 @@ export class Journal {
       numbers.push(n)
       this.#opened(n, entry)
       const now = this.#clock.now()
+      const by = this.#versions.get(kindOf(entry.address)) ?? 0
       // An actor that sleeps since the restart finds it with what its former life left.
-      this.#former.get(entry.address)?.push({ n, ...entry, now })
-      return { kind: 'put', key: ['log', n], value: pack([VERSION, entry.address, entry.of, entry.body, now]) }
+      this.#former.get(entry.address)?.push({ n, ...entry, now, by })
+      return { kind: 'put', key: ['log', n], value: pack([VERSION, entry.address, entry.of, entry.body, now, ...(by === 0 ? [] : [by])]) }
     })
     return { changes, numbers }
   }
@@ -326,8 +338,8 @@ function dealtWith(store: Store, address: Address): Pick<ActorRecord, 'high' | '
 
 function readEntry(n: number, value: Uint8Array): LogEntry | undefined {
   try {
-    const [version, address, of, body, now] = unpack(value) as [number, Address, number, Uint8Array, number]
-    return version === VERSION ? { n, address, of, body, now } : undefined
+    const [version, address, of, body, now, by = 0] = unpack(value) as [number, Address, number, Uint8Array, number, number?]
+    return version === VERSION ? { n, address, of, body, now, by } : undefined
   } catch {
     return undefined
   }

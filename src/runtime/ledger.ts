@@ -6,10 +6,12 @@
 import { TroupeError } from '../ground/errors.js'
 import type { Address } from './address.js'
 import { pack, packEnvelope, unpack, unpackEnvelope } from './codec.js'
+import { historyOf, type Definition } from './definition.js'
 import { Envelope, type Priority } from './envelope.js'
 import { keepStep, type Handled, type HistoryStep } from './history-step.js'
 import type { Journal, LogEntry, NewEntry } from './journal.js'
 import type { Failed, Outcome, Recorded } from './replay.js'
+import { Upcast } from './upcast.js'
 
 /** What the log keeps of a handler's effects, packed. */
 export type Effect =
@@ -21,6 +23,8 @@ export type Effect =
   | { readonly t: 'sent'; readonly count: number }
   /** When a sleep ends. */
   | { readonly t: 'due'; readonly at: number; readonly due: number }
+  /** The handler came past a change of its code, and took the new way. */
+  | { readonly t: 'changed'; readonly name: string }
   /** The handler has failed and runs again. */
   | ({ readonly t: 'again' } & Failed)
 
@@ -38,6 +42,7 @@ export interface Former {
   readonly sent: number
   readonly asked: ReadonlyMap<number, number>
   readonly due: ReadonlyMap<number, number>
+  readonly changed: ReadonlySet<string>
 }
 
 interface Open {
@@ -47,6 +52,7 @@ interface Open {
   /** Asks whose replies are in the log already. */
   readonly replies: Map<number, KeptReply>
   readonly due: Map<number, number>
+  readonly changed: Set<string>
   sent: number
   /** What is to be forgotten before the handler runs again. */
   failed: Failed | undefined
@@ -61,24 +67,27 @@ export class Ledger {
   #last: Promise<void> | undefined
   #high: number
   #alarm: number | undefined
+  readonly #upcast: Upcast
   /** How many steps its history keeps, 0 for none, and how many it has had. */
   readonly #keeps: number
   #steps: number
 
   /** Reads an actor's record. Throws `StoreCorrupt`, `Incompatible`, or `InvalidDefinition` without a journal. */
-  static of(journal: Journal | undefined, address: Address, history: number): Ledger {
-    if (journal !== undefined) return new Ledger(journal, address, history)
+  static of(journal: Journal | undefined, address: Address, definition: Definition): Ledger {
+    if (journal !== undefined) return new Ledger(journal, address, definition)
     throw new TroupeError('InvalidDefinition', `${address} is durable, and the troupe has no store`, "give one: createTroupe({ store: lmdb('./data') }), from 'troupe/lmdb'")
   }
 
-  private constructor(journal: Journal, address: Address, history: number) {
+  private constructor(journal: Journal, address: Address, definition: Definition) {
     this.#journal = journal
     this.#address = address
     const record = journal.record(address)
-    this.#state = record?.state
+    this.#upcast = new Upcast(address, definition)
+    journal.runs(address, this.#upcast.version)
+    this.#state = this.#upcast.state(record?.state, record?.by ?? 0)
     this.#high = record?.high ?? 0
     this.#alarm = record?.alarm
-    this.#keeps = history
+    this.#keeps = historyOf(definition)
     this.#steps = record?.history?.steps ?? 0
   }
 
@@ -95,7 +104,7 @@ export class Ledger {
     const mail = new Map<number, Envelope>()
     const took = new Set<number>()
     for (const entry of this.#journal.take(this.#address)) {
-      if (entry.of === 0) mail.set(entry.n, fromEntry(entry))
+      if (entry.of === 0) mail.set(entry.n, this.#upcast.mail(fromEntry(entry), entry.by))
       else this.#note(entry.of, unpack(entry.body) as Effect, took)
     }
     for (const n of took) mail.delete(n)
@@ -123,6 +132,9 @@ export class Ledger {
       case 'due':
         open.due.set(effect.at, effect.due)
         return
+      case 'changed':
+        open.changed.add(effect.name)
+        return
       case 'sent':
         open.sent = effect.count
         return
@@ -133,7 +145,7 @@ export class Ledger {
 
   #of(mail: number): Open {
     let open = this.#open.get(mail)
-    if (open === undefined) this.#open.set(mail, (open = { records: [], spare: [], asked: new Map(), replies: new Map(), due: new Map(), sent: 0, failed: undefined }))
+    if (open === undefined) this.#open.set(mail, (open = { records: [], spare: [], asked: new Map(), replies: new Map(), due: new Map(), changed: new Set(), sent: 0, failed: undefined }))
     return open
   }
 
@@ -154,7 +166,7 @@ export class Ledger {
   former(envelope: Envelope): Former {
     const open = this.#open.get(envelope.entry)
     const asked = new Map([...(open?.asked ?? [])].map(([ask, { at }]) => [at, ask]))
-    return { records: [...(open?.records ?? [])], spare: [...(open?.spare ?? [])], sent: open?.sent ?? 0, asked, due: new Map(open?.due) }
+    return { records: [...(open?.records ?? [])], spare: [...(open?.spare ?? [])], sent: open?.sent ?? 0, asked, due: new Map(open?.due), changed: new Set(open?.changed) }
   }
 
   /** Keeps something that the handler of a mail did, with what it sent before it. */
@@ -218,7 +230,7 @@ export class Ledger {
     const steps = this.#steps + (this.#keeps > 0 && handled !== undefined ? 1 : 0)
     const kept = steps === this.#steps ? [] : keepStep(this.#address, steps, this.#keeps, { time: this.#journal.now, handled: handled as Handled, effects: this.#effectsOf(dealt), state: state as Uint8Array })
     const history = steps === 0 ? undefined : { steps, keep: this.#keeps }
-    const written = await this.#journal.commit(this.#address, { state, high, open, alarm, ...(history && { history }) }, dealt, entries, kept)
+    const written = await this.#journal.commit(this.#address, { state, high, open, alarm, ...(this.#upcast.version !== 0 && { by: this.#upcast.version }), ...(history && { history }) }, dealt, entries, kept)
     this.#steps = steps
     this.#state = state
     this.#high = high
@@ -244,7 +256,7 @@ function again(open: Open, { over, from, sent }: Failed): void {
 export const mailEntry = (envelope: Envelope): NewEntry => ({ address: envelope.to, of: 0, body: packEnvelope(envelope, envelope.body) })
 export const replyEntry = (address: Address, of: number, ask: number, outcome: Outcome, now: number): NewEntry => ({ address, of, body: pack({ t: 'reply', ask, outcome, now } satisfies Effect) })
 
-function fromEntry({ n, body: bytes, now }: LogEntry): Envelope {
+export function fromEntry({ n, body: bytes, now }: LogEntry): Envelope {
   const { header: h, body } = unpackEnvelope(bytes)
   const envelope = new Envelope(h.id, h.to, h.from, h.type, body, h.correlation, h.cause, 0, h.priority as Priority, h.trace, h.sequence, h.attempt)
   envelope.entry = n

@@ -42,6 +42,11 @@ export interface Me<S extends Specs = Specs, State = unknown> {
   /** Lets this actor receive what is published to topics that match the pattern, until it stops. */
   subscribe(pattern: string): void
   random(): number
+  /**
+   * Whether this run takes the new way at a change of the code: false for one that a former process began and brought past
+   * this place with the code before the change, and the same each time that it runs again.
+   */
+  changed(name: string): boolean
   log(...words: readonly unknown[]): void
   /** Stops this actor after this handler. */
   stop(): void

@@ -107,6 +107,11 @@ export class Replay {
     return this.#replaying
   }
 
+  /** Whether the handler has done more in a former life than it has come to now. */
+  get hasMore(): boolean {
+    return this.#given.size < this.#records.length
+  }
+
   /** The handler has ended: throws `Incompatible` when it left recorded effects uncalled. */
   ended(): void {
     if (this.#given.size < this.#records.length) this.#diverge('the code ends before its recorded effects')

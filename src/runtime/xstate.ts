@@ -10,7 +10,7 @@
  * - `spawnChild` without an id files the child under `undefined`, so children are known by their own id and identity.
  * - A logic that nobody provided is passed over in silence, and an action too; the first is an error here.
  */
-import type { ActorLogic, AnyActorRef, AnyActorScope, AnyEventObject, AnyMachineSnapshot, AnyStateMachine, EventFromLogic, EventObject, ExecutableActionObject, InputFrom, NonReducibleUnknown, OutputFrom, Snapshot } from 'xstate'
+import type { ActorLogic, AnyActorRef, AnyActorScope, AnyEventObject, AnyMachineSnapshot, AnyStateMachine, ContextFrom, EventFromLogic, EventObject, ExecutableActionObject, InputFrom, NonReducibleUnknown, OutputFrom, Snapshot, StateValue } from 'xstate'
 import { TroupeError, describe } from '../ground/errors.js'
 import type { Cell } from './cell.js'
 import { MICROSTEPS_MAX, VERDICTS_MAX } from './limits.js'
@@ -18,7 +18,7 @@ import { matches } from './event-descriptor.js'
 import type { KeptSnapshot } from './kept-snapshot.js'
 import type { MachineEffect } from './machine-effects.js'
 
-export type { ActorLogic, AnyActorRef, AnyEventObject, AnyMachineSnapshot, AnyStateMachine, EventFromLogic, EventObject, InputFrom, NonReducibleUnknown, OutputFrom, Snapshot }
+export type { ActorLogic, AnyActorRef, AnyEventObject, AnyMachineSnapshot, AnyStateMachine, ContextFrom, EventFromLogic, EventObject, InputFrom, NonReducibleUnknown, OutputFrom, Snapshot, StateValue }
 
 /** What stands behind a chart's `self` or `parent`. */
 export interface ChartPort {
