@@ -256,7 +256,7 @@ function again(open: Open, { over, from, sent }: Failed): void {
 export const mailEntry = (envelope: Envelope): NewEntry => ({ address: envelope.to, of: 0, body: packEnvelope(envelope, envelope.body) })
 export const replyEntry = (address: Address, of: number, ask: number, outcome: Outcome, now: number): NewEntry => ({ address, of, body: pack({ t: 'reply', ask, outcome, now } satisfies Effect) })
 
-export function fromEntry({ n, body: bytes, now }: LogEntry): Envelope {
+function fromEntry({ n, body: bytes, now }: LogEntry): Envelope {
   const { header: h, body } = unpackEnvelope(bytes)
   const envelope = new Envelope(h.id, h.to, h.from, h.type, body, h.correlation, h.cause, 0, h.priority as Priority, h.trace, h.sequence, h.attempt)
   envelope.entry = n
