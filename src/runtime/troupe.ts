@@ -102,7 +102,7 @@ export class Troupe {
       router,
       topics: new Topics(),
       journal,
-      unclaimed: new Unclaimed({ router, journal, clock }),
+      unclaimed: new Unclaimed({ router, journal, clock, log: options.log ?? toStderr }),
       interceptors: new Interceptors(options.interceptors ?? []),
       checked: (options.check ?? (process.env['NODE_ENV'] === 'production' ? 'boundary' : 'always')) === 'always',
       ref: <S extends Specs>(protocol: Protocol<S>, address: Address) => this.ref(protocol, address),
@@ -174,15 +174,15 @@ export class Troupe {
     for (const [address, entries] of this.#parts.journal?.waiting ?? []) {
       if (kindOf(address) !== kind || address === kind || entries.length === 0) continue
       this.#resumed.push({ address, messages: entries.filter(({ of }) => of === 0).length })
-      this.#parts.router.cell(address)
+      this.#parts.unclaimed.wake(address)
     }
     for (const [address, at] of this.#parts.journal?.alarms ?? []) if (kindOf(address) === kind && address !== kind) this.#wakeAt(address, at)
   }
 
   /** A sleeping actor has a timer: it is woken when that is due. */
   #wakeAt(address: Address, at: number): void {
-    const { clock, router } = this.#parts
-    const wake = (): void => void (this.#stopped === undefined && router.cell(address))
+    const { clock, unclaimed } = this.#parts
+    const wake = (): void => void (this.#stopped === undefined && unclaimed.wake(address))
     if (at <= clock.now()) wake()
     else this.#alarms.add(clock.timer(at - clock.now(), wake, true))
   }

@@ -9,7 +9,7 @@ import { heed } from './heed.js'
 import { MAILBOX_COUNT_MAX } from './limits.js'
 import type { Parts } from './parts.js'
 
-type World = Pick<Parts, 'router' | 'journal' | 'clock'>
+type World = Pick<Parts, 'router' | 'journal' | 'clock' | 'log'>
 
 export class Unclaimed {
   readonly #parts: World
@@ -67,6 +67,15 @@ export class Unclaimed {
     const waiting = this.#waiting.get(name)
     waiting?.delete(go)
     if (waiting?.size === 0) this.#waiting.delete(name)
+  }
+
+  /** Lets an actor go on where the last process ended. One whose record is damaged harms nobody else: its senders are told. */
+  wake(address: Address): void {
+    try {
+      this.#parts.router.cell(address)
+    } catch (error) {
+      this.#parts.log(address, ['could not be resumed:', error])
+    }
   }
 
   /** An address or a kind was taken. */

@@ -108,3 +108,22 @@ test('mail for somebody that no durable actor ever was is a dead letter at once'
   expect(troupe.deadLetters.counts()).toEqual({ 'no-such-actor': 1 })
   await troupe.stop()
 })
+
+test('an actor whose record is damaged harms nobody else: its senders are told, the others go on', async () => {
+  const open = memory()
+  const first = await createTroupe({ store: open, clock: virtualClock() })
+  const one = first.keyed('account', account)
+  await one('a').ask({ type: 'add', cents: 1 })
+  await one('b').ask({ type: 'add', cents: 2 })
+  const store = await open()
+  const record = store.get(['actor', 'account/a'])?.slice() as Uint8Array
+  record[0] = 0xc1
+  await store.commit([{ kind: 'put', key: ['actor', 'account/a'], value: record }, { kind: 'put', key: ['log', 1_000], value: (store.get(['log', 1]) as Uint8Array).slice() }])
+  const logged: string[] = []
+  const second = await createTroupe({ store: open, log: (address) => void logged.push(address) })
+  const two = second.keyed('account', account)
+  expect(logged).toEqual(['account/a'])
+  await expect(two('a').ask({ type: 'add', cents: 1 })).rejects.toMatchObject({ code: 'StoreCorrupt', details: { address: 'account/a' } })
+  expect(await two('b').ask({ type: 'add', cents: 2 })).toBe(4)
+  await second.stop()
+})
