@@ -25,6 +25,6 @@ export async function judged(guardrail: Guardrail | undefined, text: string, dir
     return verdict.verdict === 'allow' ? { verdict: 'allow', text } : verdict
   }
   const { verdict, text: left, reasons } = await me.ask(me.ref(Checker, guardrail.address), { type: 'check', text, direction })
-  if (verdict === 'refuse') return { verdict, reason: reasons.map(({ rule, name }) => `${rule} (${name})`).join(', ') }
+  if (verdict === 'refuse') return { verdict, reason: [...new Set(reasons.map(({ rule, name }) => `${rule} (${name})`))].join(', ') }
   return verdict === 'redact' ? { verdict, text: left } : { verdict, text }
 }
