@@ -57,3 +57,4 @@ const look = async () => {
 }
 process.on('message', () => void look())
 process.send({ port })
+process.on('SIGINT', () => process.exit(0))

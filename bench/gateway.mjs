@@ -9,7 +9,7 @@ import { compare, header } from './side-by-side.mjs'
 
 const quick = process.argv.includes('--quick')
 const ROUNDS = quick ? 3 : 7
-const SECONDS = quick ? 1 : 3
+const SECONDS = quick ? 2 : 3
 const STREAMS = 1_000
 const FUZZED = quick ? 10_000 : 100_000
 

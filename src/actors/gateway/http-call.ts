@@ -1,12 +1,12 @@
 /** One HTTP request as a `Call`; what is rarely needed is made on demand. */
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import { connectionOf } from './connection.js'
 import type { Call } from './face.js'
 import type { Caller } from './keys.js'
 import { refusal } from './statuses.js'
 
 export interface HttpParts {
   readonly request: IncomingMessage
-  readonly response: ServerResponse
   readonly caller: Caller
   readonly rest: string
   readonly query: unknown
@@ -15,8 +15,6 @@ export interface HttpParts {
 
 export class HttpCall implements Call {
   readonly #parts: HttpParts
-  #abort: AbortController | undefined
-  #reason: unknown
   /** For the audit log. */
   type: string | undefined
 
@@ -48,23 +46,12 @@ export class HttpCall implements Call {
   }
 
   get signal(): AbortSignal {
-    if (this.#abort !== undefined) return this.#abort.signal
-    const abort = new AbortController()
-    const { response } = this.#parts
-    // A response that was sent in full closes too.
-    const left = (): void => {
-      if (!response.writableFinished) abort.abort(this.#reason)
-    }
-    this.#abort = abort
-    if (this.#reason !== undefined || response.destroyed) left()
-    else response.on('close', left)
-    return abort.signal
+    return connectionOf(this.#parts.request.socket).signal
   }
 
   /** The gateway cannot wait for it any longer. */
   callOff(reason: unknown): void {
-    this.#reason = reason
-    this.#abort?.abort(reason)
+    connectionOf(this.#parts.request.socket).abort(reason)
   }
 
   asks(type: string): void {

@@ -42,6 +42,9 @@ export const FIRST_CHUNK_MS = 25
 /** How often a silent stream or conversation shows that it lives; a conversation that does not answer until the next is ended. */
 export const HEARTBEAT_MS = 15_000
 
+/** Heartbeats through which a conversation's reader may take nothing of what waits for it; then it is ended. */
+export const STUCK_BEATS_MAX = 8
+
 /** Streams that their readers may come back to, a minute after their end too; the next cannot be taken up again. Below the troupe's own bound. */
 export const KEPT_STREAMS_MAX = 900
 

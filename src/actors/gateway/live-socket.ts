@@ -1,7 +1,5 @@
 /** A WebSocket of the server, as conversations see it, with room for as much as its reader takes. */
-import { EventEmitter } from 'node:events'
-import type { ServerResponse } from 'node:http'
-import { SOCKET_BYTES_MAX } from './limits.js'
+import { SOCKET_BYTES_MAX, STUCK_BEATS_MAX } from './limits.js'
 import type { Socket } from './socket.js'
 
 /** The subprotocol of conversations. */
@@ -18,6 +16,8 @@ interface WsSocket {
   close(code: number, reason: string): void
   terminate(): void
   ping(): void
+  pause(): void
+  resume(): void
   on(event: 'message', take: (data: Buffer | ArrayBuffer | Buffer[], isBinary: boolean) => void): unknown
   on(event: 'close' | 'pong', done: () => void): unknown
 }
@@ -25,6 +25,9 @@ interface WsSocket {
 export class LiveSocket implements Socket {
   readonly #socket: WsSocket
   #alive = true
+  /** Answers that wait for a reader who is behind; meanwhile nothing more is read, as it would want answers too. */
+  #waiting = 0
+  #stuck = 0
   #onLeave: (() => void) | undefined
 
   constructor(socket: WsSocket) {
@@ -43,8 +46,15 @@ export class LiveSocket implements Socket {
       socket.send(text)
       return undefined
     }
-    // It is called with an error when the socket closes first: either way there is nothing to wait for.
-    return new Promise((resolve) => socket.send(text, () => resolve()))
+    if (this.#waiting++ === 0) socket.pause()
+    return new Promise((resolve) => {
+      // It is called with an error when the socket closes first: either way there is nothing to wait for.
+      socket.send(text, () => {
+        this.#stuck = 0
+        if (--this.#waiting === 0) socket.resume()
+        resolve()
+      })
+    })
   }
 
   onText(take: (text: string) => void): void {
@@ -71,17 +81,19 @@ export class LiveSocket implements Socket {
     this.#socket.close(code, Buffer.from(reason).subarray(0, REASON_BYTES_MAX).toString().replaceAll('\ufffd', ''))
   }
 
-  /** Whoever has not answered since the last one is gone. */
-  beat(): void {
-    if (!this.#alive) return this.#socket.terminate()
-    this.#alive = false
-    if (this.open) this.#socket.ping()
+  /** Gives up a peer that does not close. */
+  terminate(): void {
+    this.#socket.terminate()
   }
 
-  /** As much of a response as a call's signal looks at. */
-  get asResponse(): ServerResponse {
-    const response = Object.assign(new EventEmitter(), { writableFinished: false, destroyed: !this.open })
-    this.#socket.on('close', () => response.emit('close'))
-    return response as unknown as ServerResponse
+  /** Whoever has not answered since the last one is gone; one that is behind cannot be heard, and is given more time. */
+  beat(): void {
+    if (this.#waiting > 0) {
+      if (++this.#stuck > STUCK_BEATS_MAX) this.terminate()
+      return
+    }
+    if (!this.#alive) return this.terminate()
+    this.#alive = false
+    if (this.open) this.#socket.ping()
   }
 }

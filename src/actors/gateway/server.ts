@@ -43,6 +43,9 @@ interface Arrived {
   at: number
   caller: Caller
 }
+/** On the request itself: a map beside it was a measurable part of each. */
+const ARRIVED = Symbol('troupe.arrived')
+type Marked = IncomingMessage & { [ARRIVED]?: Arrived | undefined }
 const JSON_TYPE = 'application/json; charset=utf-8'
 const NOT_HERE = (): TroupeError => refusal(404, 'NoSuchActor', 'nothing is served at this path', 'see /openapi.json for what is')
 const LEAVING = (): TroupeError => new TroupeError('Cancelled', 'the gateway is stopping', 'try another one, or this one once it is back', { reason: 'shutting-down', retryAfterMs: 1_000 })
@@ -54,7 +57,6 @@ export class Server {
   readonly #calls = new Set<HttpCall>()
   readonly #streams = new Set<EventStream>()
   readonly #sockets = new Set<LiveSocket>()
-  readonly #arrived = new WeakMap<IncomingMessage, Arrived>()
   #phase: 'open' | 'draining' | 'closed' = 'open'
   #onRest: (() => void) | undefined
   #beat: Timer | undefined
@@ -123,7 +125,7 @@ export class Server {
     const { raw } = request
     const { admission, house, inFlight } = this.#options
     const arrived: Arrived = { at: house.clock.elapsed(), caller: ANONYMOUS }
-    this.#arrived.set(raw, arrived)
+    ;(raw as Marked)[ARRIVED] = arrived
     const cors = raw.headers.origin === undefined ? undefined : admission.cors(raw.headers)
     if (cors !== undefined) reply.headers(cors)
     if (routeOf(request)?.open === true) return done()
@@ -157,8 +159,8 @@ export class Server {
   }
 
   async #serve(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-    const { caller } = this.#arrived.get(request.raw) as Arrived
-    const call = new HttpCall({ request: request.raw, response: reply.raw, caller, rest: (request.params as { '*'?: string })['*'] ?? '', query: request.query, body: request.body })
+    const { caller } = (request.raw as Marked)[ARRIVED] as Arrived
+    const call = new HttpCall({ request: request.raw, caller, rest: (request.params as { '*'?: string })['*'] ?? '', query: request.query, body: request.body })
     this.#enter(call)
     try {
       const answer = await route.handle(call)
@@ -211,10 +213,9 @@ export class Server {
   }
 
   async #converse(route: Route, raw: WebSocket, request: FastifyRequest): Promise<void> {
-    const { caller } = this.#arrived.get(request.raw) as Arrived
+    const { caller } = (request.raw as Marked)[ARRIVED] as Arrived
     const socket = new LiveSocket(raw)
-    // The upgraded request has no response of ours; the socket's end is what fires the signal.
-    const call = new HttpCall({ request: request.raw, response: socket.asResponse, caller, rest: (request.params as { '*'?: string })['*'] ?? '', query: request.query, body: undefined })
+    const call = new HttpCall({ request: request.raw, caller, rest: (request.params as { '*'?: string })['*'] ?? '', query: request.query, body: undefined })
     this.#sockets.add(socket)
     this.#house.metrics.conversations = this.#sockets.size
     this.#enter(call)
@@ -261,10 +262,10 @@ export class Server {
   }
 
   #note(request: IncomingMessage, status: number, code?: string, type?: string): void {
-    const arrived = this.#arrived.get(request)
+    const arrived = (request as Marked)[ARRIVED]
     // The library tells some errors twice; the second time nobody is on record.
     if (arrived === undefined) return
-    this.#arrived.delete(request)
+    ;(request as Marked)[ARRIVED] = undefined
     const { audit, house } = this.#options
     const ms = house.clock.elapsed() - arrived.at
     house.metrics.request(status, code, ms)
@@ -301,6 +302,8 @@ export class Server {
     for (const call of this.#calls) call.callOff(LEAVING())
     await settledWithin(this.#rest(), FAREWELL_MS, clock)
     for (const socket of this.#sockets) socket.close(1001, 'the gateway is stopping')
+    await settledWithin(this.#rest(), FAREWELL_MS, clock)
+    for (const socket of this.#sockets) socket.terminate()
     this.#phase = 'closed'
     this.#beat?.cancel()
     this.#house.metrics.stop()
