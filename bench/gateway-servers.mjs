@@ -53,7 +53,8 @@ const look = async () => {
   globalThis.gc()
   globalThis.gc()
   const { heapUsed, rss } = process.memoryUsage()
-  process.send({ heap: heapUsed, rss, streams: await streams() })
+  const { user, system } = process.cpuUsage()
+  process.send({ heap: heapUsed, rss, cpu: user + system, streams: await streams() })
 }
 process.on('message', () => void look())
 process.send({ port })
