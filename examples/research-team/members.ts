@@ -33,7 +33,7 @@ export const writer = (generator: Ref<(typeof Generator)['specs']>) =>
         }
       }
     }
-    yield { kind: 'done', speaker: me.id, text, finish: 'stop', usage }
+    yield { kind: 'done', speaker: me.id, text: text.replaceAll(/\[(\d)\]/g, (mark, number) => `[${passages[Number(number) - 1]?.source ?? mark}]`), finish: 'stop', usage }
   }, { concurrency: AT_ONCE })
 
 const words = (text: string): string[] => text.toLowerCase().match(/[\p{L}\p{N}]{4,}/gu) ?? []
@@ -43,7 +43,7 @@ export const critic: Check = ({ text }, task) => {
   const { passages } = read(task)
   const known = new Set(words(passages.map((passage) => passage.text).join(' ')))
   if (text.trim() === '') return 'it says nothing'
-  if (!/\[\d\]/.test(text)) return 'it cites nothing'
-  const strange = words(text.replaceAll(/\[\d\]/g, '')).find((word) => !known.has(word))
+  if (!passages.some(({ source }) => text.includes(`[${source}]`))) return 'it cites nothing'
+  const strange = words(text.replaceAll(/\[[^\]]*\]/g, '')).find((word) => !known.has(word))
   return strange === undefined || `the notes do not say ${strange}`
 }

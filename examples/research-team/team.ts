@@ -1,4 +1,4 @@
-/** How the members work together: for each line of a task one finds, one writes until the critic is content. */
+/** How the members work together: for each line of a task, one after the other so that a reader can follow, one finds, one writes until the critic is content. */
 import type { Ref, Troupe } from 'troupe'
 import { generator, loopUntil, mapReduce, retriever, sequence, type Agent } from 'troupe/actors'
 import { library } from './library.js'
@@ -11,5 +11,5 @@ export async function openTeam(troupe: Troupe): Promise<Ref<(typeof Agent)['spec
   await shelf.ask({ type: 'add', documents: await library() }, { timeout: '2m' })
   const editing = loopUntil({ writer: writer(model) }, { worker: 'writer', check: critic, most: 2 })
   const answering = sequence({ researcher: researcher(shelf), editing })
-  return troupe.spawn('team', mapReduce({ answering }, { map: 'answering', atOnce: 2, failures: 'keep', reduce: (answers) => answers.map((answer) => `- ${answer}`).join('\n') }))
+  return troupe.spawn('team', mapReduce({ answering }, { map: 'answering', atOnce: 1, failures: 'keep', reduce: (answers) => answers.map((answer) => `- ${answer}`).join('\n') }))
 }

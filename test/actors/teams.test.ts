@@ -1,7 +1,7 @@
 // Teams of members that keep to a script: who speaks when, what is made of it, and what happens when one fails.
 import { describe, expect, test } from 'vitest'
 import { createTroupe, memory, type Definition, type Ref } from 'troupe'
-import { debate, groupChat, handoff, loopUntil, mapReduce, parallel, performer, planAndExecute, route, sequence, supervise, type Agent, type AgentChunk, type AgentTask, type TeamOptions } from 'troupe/actors'
+import { agent, debate, groupChat, handoff, loopUntil, mapReduce, parallel, performer, planAndExecute, route, sequence, supervise, type Agent, type AgentChunk, type AgentTask, type TeamOptions } from 'troupe/actors'
 import { virtualClock } from 'troupe/testing'
 
 type Specs = (typeof Agent)['specs']
@@ -235,4 +235,14 @@ test('a durable team that crashed goes on with the member whose word it does not
   expect(await ref.ask({ type: 'answer', input: 'again' })).toMatchObject({ text: 'a text of facts' })
   expect(asked).toEqual(['research', 'write', 'write', 'research', 'write'])
   await second.stop()
+})
+
+test('an agent with the embedded model works beside members without one', async () => {
+  await using troupe = await createTroupe()
+  const writer = agent({ instructions: 'Answer from the facts.', maxTokens: 12, budget: { steps: 1 } })
+  const { lines, outcome } = await heard(troupe.spawn('team', sequence({ facts: says((input) => `${input} The shop opens at nine.`), writer })), 'When does the shop open?')
+  expect(lines.slice(0, 3)).toEqual(['team>facts turn', 'team>facts thinks When does the shop open? The shop opens at nine.', 'team>writer turn'])
+  expect(lines.some((line) => line.startsWith('team>writer says'))).toBe(true)
+  expect(outcome).toMatchObject({ speaker: 'team>writer', usage: { steps: 2 } })
+  expect(outcome?.usage.completionTokens).toBeGreaterThan(3)
 })

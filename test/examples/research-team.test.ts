@@ -18,16 +18,16 @@ test('the team answers each question from its own document, in the order of the 
     else speakers.add(chunk.speaker)
   }
   const [water, cost] = answer.split('\n')
-  expect(water).toMatch(/80 litres/)
-  expect(cost).toMatch(/2,500 euros/)
+  expect(water).toMatch(/80 litres.*\[library\/water\.md\]/)
+  expect(cost).toMatch(/2,500 euros.*\[library\/costs\.md\]/)
   expect([...speakers]).toEqual(expect.arrayContaining(['team>answering', 'team>answering>researcher', 'team>answering>editing', 'team>answering>editing>writer', 'team']))
 })
 
 test('the critic refuses what the notes do not say', () => {
   const notes = write('How high?', [{ title: 'Maples', source: 'library/maples.md', text: 'The field maple grows to 15 metres.' }])
   const outcome = { speaker: 'writer', finish: 'stop', usage: { steps: 1, promptTokens: 0, completionTokens: 0, money: 0 } } as const
-  expect(critic({ ...outcome, text: 'The field maple grows to 15 metres. [1]' }, notes)).toBe(true)
-  expect(critic({ ...outcome, text: 'The oak grows high. [1]' }, notes)).toBe('the notes do not say high')
+  expect(critic({ ...outcome, text: 'The field maple grows to 15 metres. [library/maples.md]' }, notes)).toBe(true)
+  expect(critic({ ...outcome, text: 'The oak grows high. [library/maples.md]' }, notes)).toBe('the notes do not say high')
   expect(critic({ ...outcome, text: 'The field maple grows.' }, notes)).toBe('it cites nothing')
   expect(critic({ ...outcome, text: ' ' }, notes)).toBe('it says nothing')
 })
