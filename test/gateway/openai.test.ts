@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import OpenAI, { APIError, AuthenticationError, PermissionDeniedError } from 'openai'
 import { actor, createTroupe, TroupeError, type Troupe } from 'troupe'
-import { Chat, gateway, generator, openai, type ChatPart } from 'troupe/actors'
+import { Agent, Chat, gateway, generator, openai, type AgentChunk, type ChatPart } from 'troupe/actors'
 import { createHost } from 'troupe/models'
 
 let troupe: Troupe
@@ -32,12 +32,29 @@ const forecaster = actor(Chat, {
   },
 })
 
+/** Repeats what it was given, as an agent with a tool of its own does. */
+const clerk = actor(Agent, {
+  concurrency: 8,
+  on: {
+    run: async function* ({ input, messages = [], schema, budget }, me): AsyncGenerator<AgentChunk> {
+      asked.push({ input, messages, budget })
+      const speaker = me.id
+      const usage = { steps: 2, promptTokens: 9, completionTokens: 4, money: 0 }
+      yield { kind: 'tool-call', speaker, id: 'c', tool: 'books', input: {} }
+      yield { kind: 'tool-result', speaker, id: 'c', tool: 'books', ok: true, output: 7 }
+      if (schema === undefined) for (const text of ['seven ', 'books']) yield { kind: 'text', speaker, text }
+      yield { kind: 'done', speaker, text: 'seven books', ...(schema !== undefined && { value: { books: 7 } }), finish: input === 'all' ? 'tokens' : 'stop', usage }
+    },
+    answer: (_, me) => ({ speaker: me.id, text: '', finish: 'stop' as const, usage: { steps: 0, promptTokens: 0, completionTokens: 0, money: 0 } }),
+  },
+})
+
 beforeAll(async () => {
   host = await createHost()
   troupe = await createTroupe({ host, log: () => {} })
-  const models = { forecaster: troupe.spawn('forecaster', forecaster), small: { host, model: 'embedded:generator' }, writer: troupe.spawn('writer', generator()) }
+  const models = { forecaster: troupe.spawn('forecaster', forecaster), small: { host, model: 'embedded:generator' }, writer: troupe.spawn('writer', generator()), clerk: troupe.spawn('clerk', clerk) }
   const face = openai({ models, embeddings: { encoder: { host, model: 'embedded:encoder' } } })
-  const keys = [{ name: 'app', key: 'a-key-of-the-application', may: { '/v1': ['forecaster', 'small', 'writer', 'encoder'] } }, { name: 'other', key: 'a-key-of-somebody-else', may: { '/v1': ['encoder'] } }]
+  const keys = [{ name: 'app', key: 'a-key-of-the-application', may: { '/v1': ['forecaster', 'small', 'writer', 'encoder', 'clerk'] } }, { name: 'other', key: 'a-key-of-somebody-else', may: { '/v1': ['encoder'] } }]
   ;({ url } = await troupe.spawn('gateway', gateway(troupe, { actors: {}, faces: [face], keys })).ask({ type: 'listening' }))
   api = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'a-key-of-the-application', maxRetries: 0 })
 })
@@ -133,10 +150,30 @@ describe('embeddings', () => {
 describe('models', () => {
   test('are listed as far as the key may use them', async () => {
     const namesFor = async (apiKey: string): Promise<string[]> => (await new OpenAI({ baseURL: `${url}/v1`, apiKey, maxRetries: 0 }).models.list()).data.map(({ id }) => id)
-    expect(await namesFor('a-key-of-the-application')).toEqual(['forecaster', 'small', 'writer', 'encoder'])
+    expect(await namesFor('a-key-of-the-application')).toEqual(['forecaster', 'small', 'writer', 'clerk', 'encoder'])
     expect(await namesFor('a-key-of-somebody-else')).toEqual(['encoder'])
     expect((await api.models.retrieve('small')).owned_by).toBe('troupe')
     await expect(namesFor('nobody-has-this-key')).rejects.toBeInstanceOf(AuthenticationError)
     await expect(new OpenAI({ baseURL: `${url}/v1`, apiKey: 'a-key-of-somebody-else', maxRetries: 0 }).chat.completions.create({ model: 'small', messages: say('x') })).rejects.toBeInstanceOf(PermissionDeniedError)
+  })
+})
+
+describe('an agent as a model', () => {
+  test('uses its own tools and answers, whole and in parts', async () => {
+    const messages = [...say('hello'), { role: 'assistant' as const, content: 'yes?' }, { role: 'user' as const, content: 'how many?' }]
+    const { choices, usage } = await api.chat.completions.create({ model: 'clerk', messages, max_tokens: 50 })
+    expect([choices[0]?.message.content, choices[0]?.finish_reason, usage?.total_tokens]).toEqual(['seven books', 'stop', 13])
+    expect(asked.at(-1)).toEqual({ input: 'how many?', messages: [{ role: 'user', content: 'You are brief.' }, { role: 'user', content: 'hello' }, { role: 'assistant', content: 'yes?' }], budget: { tokens: 50 } })
+    let text = ''
+    for await (const part of await api.chat.completions.create({ model: 'clerk', messages, stream: true })) text += part.choices[0]?.delta.content ?? ''
+    expect(text).toBe('seven books')
+  })
+
+  test('gives a value for a schema, says when a budget was spent, and refuses settings that are its own', async () => {
+    const schema = { type: 'json_schema' as const, json_schema: { name: 'count', schema: { type: 'object', properties: { books: { type: 'integer' } } } } }
+    expect((await api.chat.completions.create({ model: 'clerk', messages: say('how many?'), response_format: schema })).choices[0]?.message.content).toBe('{"books":7}')
+    expect((await api.chat.completions.create({ model: 'clerk', messages: say('all') })).choices[0]?.finish_reason).toBe('length')
+    await expect(api.chat.completions.create({ model: 'clerk', messages: say('how many?'), temperature: 1 })).rejects.toThrow('temperature')
+    await expect(api.chat.completions.create({ model: 'clerk', messages: say('how many?'), tools })).rejects.toThrow('tools')
   })
 })
