@@ -3,36 +3,29 @@ import { TroupeError } from '../../ground/errors.js'
 import type { Ref } from '../../runtime/index.js'
 import type { Agent, AgentChunk, AgentOutcome, AgentTask } from '../agent/protocol.js'
 import { conversationOf } from './conversation.js'
-import { Blocks, partsOf, usageOf } from './parts.js'
+import { modelOf } from './model.js'
+import { Blocks, usageOf } from './parts.js'
 import { jsonOf, type SdkCall, type SdkContent, type SdkFinish, type SdkLanguageModel, type SdkPart, type SdkToolPart, type SdkWarning } from './specification.js'
 
 type AgentRef = Ref<(typeof Agent)['specs']>
 
-export function agentModel(ref: AgentRef): SdkLanguageModel {
-  const open = (call: SdkCall): { chunks: AsyncIterableIterator<AgentChunk>; warnings: SdkWarning[] } => {
-    const { task, warnings } = taskOf(call)
-    return { chunks: ref.stream({ type: 'run', ...task }, call.abortSignal === undefined ? {} : { signal: call.abortSignal }), warnings }
-  }
-  return {
-    specificationVersion: 'v3',
-    provider: 'troupe',
-    modelId: ref.address,
-    supportedUrls: {},
-    doStream: async (call) => {
-      const { chunks, warnings } = open(call)
-      return { stream: partsOf(chunks, warnings, telling()) }
+export const agentModel = (ref: AgentRef): SdkLanguageModel =>
+  modelOf<AgentChunk>({
+    address: ref.address,
+    open: (call) => {
+      const { task, warnings } = taskOf(call)
+      return { chunks: ref.stream({ type: 'run', ...task }, call.abortSignal === undefined ? {} : { signal: call.abortSignal }), warnings }
     },
-    doGenerate: async (call) => {
-      const { chunks, warnings } = open(call)
+    telling,
+    gathering: () => {
       const content: SdkContent[] = []
-      for await (const chunk of chunks) {
+      return (chunk) => {
         if (chunk.kind === 'tool-call' || chunk.kind === 'tool-result') content.push(toolPart(chunk))
-        if (chunk.kind === 'done') return { content: [...content, { type: 'text', text: textOf(chunk) }], finishReason: finishOf(chunk), usage: usageOf(chunk.usage), warnings }
+        if (chunk.kind !== 'done') return undefined
+        return { content: [...content, { type: 'text', text: textOf(chunk) }], finishReason: finishOf(chunk), usage: usageOf(chunk.usage) }
       }
-      throw new TroupeError('ModelFailed', `${ref.address} ended its run without an outcome`, 'an agent closes its stream with a chunk `done`', { model: ref.address })
     },
-  }
-}
+  })
 
 /** An agent has instructions of its own, so what the application says first is the first thing that it hears. */
 function taskOf(call: SdkCall): { task: AgentTask; warnings: SdkWarning[] } {

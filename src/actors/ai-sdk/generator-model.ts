@@ -1,41 +1,33 @@
 /** A generator behind the AI SDK's model interface. */
-import { TroupeError } from '../../ground/errors.js'
 import type { Ref } from '../../runtime/index.js'
 import type { ChatBody, Generator, GeneratorChunk } from '../generator/protocol.js'
 import { conversationOf } from './conversation.js'
-import { Blocks, partsOf, usageOf } from './parts.js'
+import { modelOf } from './model.js'
+import { Blocks, usageOf } from './parts.js'
 import type { SdkCall, SdkFinish, SdkLanguageModel, SdkPart, SdkWarning } from './specification.js'
 
 type GeneratorRef = Ref<(typeof Generator)['specs']>
 type Done = Extract<GeneratorChunk, { kind: 'done' }>
 
-export function generatorModel(ref: GeneratorRef): SdkLanguageModel {
-  const open = (call: SdkCall): { chunks: AsyncIterableIterator<GeneratorChunk>; warnings: SdkWarning[] } => {
-    const { body, warnings } = bodyOf(call)
-    return { chunks: ref.stream({ type: 'chat', ...body }, call.abortSignal === undefined ? {} : { signal: call.abortSignal }), warnings }
-  }
-  return {
-    specificationVersion: 'v3',
-    provider: 'troupe',
-    modelId: ref.address,
-    supportedUrls: {},
-    doStream: async (call) => {
-      const { chunks, warnings } = open(call)
-      return { stream: partsOf(chunks, warnings, telling()) }
+export const generatorModel = (ref: GeneratorRef): SdkLanguageModel =>
+  modelOf<GeneratorChunk>({
+    address: ref.address,
+    open: (call) => {
+      const { body, warnings } = bodyOf(call)
+      return { chunks: ref.stream({ type: 'chat', ...body }, call.abortSignal === undefined ? {} : { signal: call.abortSignal }), warnings }
     },
-    doGenerate: async (call) => {
-      const { chunks, warnings } = open(call)
+    telling,
+    gathering: () => {
       let text = ''
       let refused = false
-      for await (const chunk of chunks) {
-        if (chunk.kind === 'done') return { content: [{ type: 'text', text }], finishReason: finishOf(chunk, refused), usage: usageOf(chunk.usage), warnings }
+      return (chunk) => {
+        if (chunk.kind === 'done') return { content: [{ type: 'text', text }], finishReason: finishOf(chunk, refused), usage: usageOf(chunk.usage) }
         text += chunk.text
         refused ||= chunk.kind === 'refusal'
+        return undefined
       }
-      throw new TroupeError('ModelFailed', `${ref.address} ended its text without an outcome`, 'a generator closes its stream with a chunk `done`', { model: ref.address })
     },
-  }
-}
+  })
 
 function bodyOf(call: SdkCall): { body: ChatBody; warnings: SdkWarning[] } {
   const { system, turns, schema, warnings } = conversationOf(call, { taken: ['maxOutputTokens', 'temperature', 'seed'], insteadOfTools: 'a generator calls none; an agent does' })
