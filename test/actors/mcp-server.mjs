@@ -17,7 +17,7 @@ function shop() {
     await tell('called-off')
     return { content: [] }
   })
-  server.registerTool('who', { inputSchema: {} }, (_, { _meta, requestInfo }) => ({ content: [{ type: 'text', text: `${Object.keys(_meta ?? {}).join()} ${requestInfo?.headers['x-key'] ?? ''}` }] }))
+  server.registerTool('who', { inputSchema: {} }, (_, { _meta, requestInfo }) => ({ content: [{ type: 'text', text: `${Object.keys(_meta ?? {}).join()} ${String(requestInfo?.headers['x-key'] ?? '')}` }] }))
   return server
 }
 
