@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createHost, type Host } from 'troupe/models'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -8,6 +8,8 @@ const apart = { isolation: 'process', replicas: 1 } as const
 const WATCHDOG_MS = 1_000
 let host: Host
 
+/** Both of length 1. */
+const cosine = (a: Float32Array | undefined, b: Float32Array | undefined): number => (a === undefined || b === undefined ? 0 : a.reduce((sum, x, i) => sum + x * (b[i] as number), 0))
 const children = (): number[] => execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)], { encoding: 'utf8' }).split('\n').filter((line) => line.includes('child-entry')).map((line) => Number.parseInt(line, 10))
 
 beforeAll(async () => {
@@ -47,6 +49,42 @@ test('one that hangs is killed and replaced, and its work is done by the next', 
   expect(killed).toHaveLength(1)
   expect(host.metrics()['embedded:encoder']).toMatchObject({ threadDeaths: 1, threadsAbandoned: 0 })
   for (const pid of children()) process.kill(pid, 'SIGCONT')
+})
+
+describe('one that is killed with a batch in its hands', () => {
+  /** Each process is stopped before it can begin what it was started for, and killed once that has been sent to it. */
+  const murderous = async (deaths: number): Promise<Host> => {
+    const others = children()
+    let left = deaths
+    return await createHost({
+      placement: { 'embedded:encoder': apart },
+      onProgress: ({ kind }) => {
+        if (kind !== 'loaded' || left-- <= 0) return
+        const [victim] = children().filter((pid) => !others.includes(pid)) as [number]
+        process.kill(victim, 'SIGSTOP')
+        setImmediate(() => process.kill(victim, 'SIGKILL'))
+      },
+    })
+  }
+  const texts = ['one', 'two', 'three']
+
+  test('is replaced, and its batch is tried once more for all its callers', async () => {
+    const expected = await Promise.all(texts.map((text) => host.embed('embedded:encoder', text)))
+    const own = await murderous(1)
+    const vectors = await Promise.all(texts.map((text) => own.embed('embedded:encoder', text)))
+    for (const [i, [vector]] of vectors.entries()) expect(cosine(vector, expected[i]?.[0])).toBeGreaterThan(0.995)
+    expect(own.metrics()['embedded:encoder']).toMatchObject({ threads: 1, threadDeaths: 1, texts: 3 })
+    await own.stop()
+  })
+
+  test('twice is not tried a third time, and the model goes on', async () => {
+    const own = await murderous(2)
+    const outcomes = await Promise.allSettled(texts.map((text) => own.embed('embedded:encoder', text)))
+    expect(outcomes).toEqual(texts.map(() => expect.objectContaining({ reason: expect.objectContaining({ code: 'ModelFailed', details: { model: 'embedded:encoder', reason: 'thread-died' } }) as unknown }) as unknown))
+    expect(await own.embed('embedded:encoder', texts)).toHaveLength(3)
+    expect(own.metrics()['embedded:encoder']).toMatchObject({ threads: 1, threadDeaths: 2, texts: 3 })
+    await own.stop()
+  })
 })
 
 test('it keeps nobody alive, and nobody outlives it', () => {
