@@ -1,9 +1,11 @@
 /** The threads of one model: placed on first need, started as work comes, replaced when they die. */
 import type { Clock } from '../ground/clock.js'
 import { TroupeError } from '../ground/errors.js'
+import { invariant } from '../ground/invariant.js'
 import { failureOf } from './failure.js'
 import { DEATHS_MAX } from './limits.js'
 import { Replica, ThreadDied, type OpenThread } from './replica.js'
+import type { Grower, Resident } from './resident.js'
 import type { ModelSpec, Strip } from './wire.js'
 
 export interface Placed {
@@ -25,6 +27,7 @@ export interface CrewOptions {
   readonly openThread: OpenThread
   readonly clock: Clock
   readonly watchdogMs: number
+  readonly resident: Resident
   /** Asking for so many bytes more may make others give up theirs; the error says why even that is not enough. */
   readonly makeRoom: (bytes: number) => Promise<TroupeError | undefined>
   readonly onProgress: (progress: Progress) => void
@@ -34,6 +37,13 @@ export interface CrewOptions {
   readonly onLost: (error: TroupeError) => void
 }
 
+
+class Growth implements Grower {
+  bytes = 0
+  grew(bytes: number): void {
+    this.bytes += bytes
+  }
+}
 
 /**
  * W1. At most `replicas` threads of the placement live at a time, and at most one loads unless they are warmed.
@@ -45,7 +55,7 @@ export class Crew {
   readonly #loading = new Map<Replica, Promise<void>>()
   #placed: Placed | undefined
   #placing: Promise<Placed> | undefined
-  readonly #memory = new WeakMap<Replica, number>()
+  readonly #memory = new WeakMap<Replica, Growth>()
   #lostBytes = 0
   #abandoned = 0
   #deathsInRow = 0
@@ -73,7 +83,7 @@ export class Crew {
   get deaths(): number {
     return this.#deaths
   }
-  /** Memory of the threads, as measured when each had loaded (until then, its files), and of those that hang and keep theirs. */
+  /** Memory of the threads, as measured (until it has loaded, its files), and of those that hang and keep theirs. */
   get memoryBytes(): number {
     return [...this.#members].reduce((sum, replica) => sum + this.#bytesOf(replica), this.#lostBytes)
   }
@@ -99,7 +109,12 @@ export class Crew {
   async rest(): Promise<void> {
     const idle = [...this.#members].filter((replica) => replica.idle && replica.state === 'ready')
     for (const replica of idle) this.#members.delete(replica)
-    await Promise.all(idle.map((replica) => replica.close()))
+    await this.#options.resident.claim(new Growth(), async () => void (await Promise.all(idle.map((replica) => replica.close()))))
+  }
+
+  /** A thread has ended some work, and may hold more memory than before. */
+  noteWork(replica: Replica): void {
+    if (this.#members.has(replica) && replica.rssBytes === undefined) this.#options.resident.noteWork(this.#growthOf(replica))
   }
 
   /** Something was finished: whoever died before, this thread works. */
@@ -155,8 +170,14 @@ export class Crew {
     return this.#placing
   }
 
+  #growthOf(replica: Replica): Growth {
+    const growth = this.#memory.get(replica)
+    invariant(growth !== undefined, 'what a thread grows by is noted from its start')
+    return growth
+  }
+
   #bytesOf(replica: Replica): number {
-    return replica.rssBytes ?? this.#memory.get(replica) ?? 0
+    return replica.rssBytes ?? Math.max(this.#placed?.spec.bytes ?? 0, this.#memory.get(replica)?.bytes ?? 0)
   }
 
   /** Without memory for another thread those there are do the work; without any for the first, nobody does. */
@@ -182,7 +203,7 @@ export class Crew {
     this.#options.onProgress({ kind: 'loading', model: spec.name, bytes: spec.bytes })
     const replica = new Replica({ open: this.#options.openThread, spec, clock: this.#options.clock, watchdogMs: this.#options.watchdogMs, onIdle: () => this.#noteChange() })
     this.#members.add(replica)
-    this.#memory.set(replica, spec.bytes)
+    this.#memory.set(replica, new Growth())
     const loading = this.#load(replica, spec).finally(() => this.#loading.delete(replica))
     loading.catch(() => undefined)
     this.#loading.set(replica, loading)
@@ -190,9 +211,7 @@ export class Crew {
 
   async #load(replica: Replica, { name, bytes }: ModelSpec): Promise<void> {
     try {
-      const before = process.memoryUsage.rss()
-      const ms = await replica.load()
-      this.#memory.set(replica, Math.max(bytes, process.memoryUsage.rss() - before))
+      const ms = await this.#options.resident.claim(this.#growthOf(replica), () => replica.load())
       this.#options.onProgress({ kind: 'loaded', model: name, bytes, ms })
       this.#noteChange()
     } catch (thrown) {

@@ -16,12 +16,14 @@ import type { Tagged } from './kernels/tag.js'
 import { openChild } from './child.js'
 import { Cores, coreCount } from './cores.js'
 import type { Placed, Progress } from './crew.js'
+import { checkDevice, type Device } from './devices.js'
 import { CALLS_MAX, CHARS_MAX, EXIT_WAIT_MS, MEMORY_SHARE, MODELS_MAX, WATCHDOG_MS } from './limits.js'
 import { isPackaged } from './packaged.js'
 import { Pool, type PoolMetrics } from './pool.js'
 import { remoteNamed } from './named-remote.js'
 import { joined, Remote, type RemoteMetrics, type RemoteModel } from './remote.js'
 import type { OpenThread, Thread } from './replica.js'
+import { Resident } from './resident.js'
 import type { Host, Ranked, Understood, ZeroShotOptions } from './tasks.js'
 import type { Reply, Strip } from './wire.js'
 
@@ -31,6 +33,8 @@ export interface Placement {
   /** Threads that one forward pass uses within a replica. `replicas × threads` may not exceed the cores. */
   readonly threads?: number
   readonly dtype?: Dtype
+  /** What computes: `cpu`, the default, or what the onnxruntime-node of this machine has beside it. */
+  readonly device?: Device
   /** `process` runs each replica in a process of its own: slower to reach, but one that hangs can be killed. Default `thread`. */
   readonly isolation?: 'thread' | 'process'
   /** Branch, tag or commit of a model from the hub. Default `main`. */
@@ -78,6 +82,7 @@ class ModelHost implements Host {
   readonly #options: HostOptions
   readonly #clock: Clock
   readonly #cores: Cores
+  readonly #resident: Resident
   readonly #pools = new Map<string, Pool>()
   readonly #remotes = new Map<string, Remote>()
   #stopped = false
@@ -87,6 +92,7 @@ class ModelHost implements Host {
     this.#options = options
     this.#clock = options.clock ?? realClock
     this.#cores = new Cores(coreCount(), this.#clock)
+    this.#resident = new Resident(this.#clock)
   }
 
   infer(task: string, model: string, input: unknown, options: InferOptions = {}): Inference {
@@ -94,7 +100,7 @@ class ModelHost implements Host {
     const { inputs, how } = inputsOf(input)
     const remote = this.#remote(model)
     if (remote !== undefined) return task === 'embed' ? remote.embed(inputs as string[], options) : remote.refuse(task)
-    return this.#on(model, isPackaged(model) ? undefined : PIPELINE_TASKS[task]?.name, (pool) => pool.pass(task, inputs, how, options))
+    return this.#on(model, pipelineOf(model, task), (pool) => pool.pass(task, inputs, how, options))
   }
 
   async translate(model: string, texts: string | readonly string[], options: WriteOptions & InferOptions = {}): Promise<string[]> {
@@ -190,8 +196,8 @@ class ModelHost implements Host {
     return this.#on(model, undefined, (pool) => pool.sequence({ ...request, seed }, options, join)) as Inference<GeneratePart, GenerateResult>
   }
 
-  async warm(model: string): Promise<void> {
-    await this.#pool(model).warm()
+  async warm(model: string, task = ''): Promise<void> {
+    if (this.#remote(model) === undefined) await this.#pool(model, pipelineOf(model, task)).warm()
   }
 
   async stop(): Promise<void> {
@@ -243,6 +249,7 @@ class ModelHost implements Host {
       watchdogMs: this.#options.watchdogMs ?? WATCHDOG_MS,
       makeRoom: (bytes) => this.#makeRoom(model, pool, bytes),
       cores: this.#cores,
+      resident: this.#resident,
       callsMax: this.#options.callsMax ?? CALLS_MAX,
       charsMax: this.#options.charsMax ?? CHARS_MAX,
       callerMax: this.#options.callerMax ?? Infinity,
@@ -275,23 +282,29 @@ class ModelHost implements Host {
 
   async #place(model: string): Promise<Placed> {
     const wish = this.#options.placement?.[model] ?? {}
+    const device = await this.#prepare(model, wish)
     const located = await locate(model, { ...(wish.dtype === undefined ? {} : { dtype: wish.dtype }), ...(isHubId(model) ? { folder: await this.#download(model, wish) } : {}) })
-    // An addon that a thread loads first cannot be loaded again once that thread has ended.
-    const { loadAddon } = await import('./worker.js')
-    await loadAddon()
-    const { replicas, threads } = { ...usual(located), ...wish }
+    const { replicas, threads } = { ...(device.device === undefined ? usual(located) : { replicas: 1, threads: 1 }), ...wish }
     const { name, folder, graph, graphs, wordless, bytes, config } = located
-    return { spec: { name, folder, graph, graphs, wordless, bytes, config, threads }, replicas }
+    return { spec: { name, folder, graph, graphs, wordless, bytes, config, threads, ...device }, replicas }
   }
 
   async #placeWhole(model: string, name: string): Promise<Placed> {
     const { dtype, revision, replicas = 1, threads = 1 } = this.#options.placement?.[model] ?? {}
+    const device = await this.#prepare(model, this.#options.placement?.[model])
     const hub = isHubId(model)
     const { writes: _, ...located } = await locateWhole(model, hub)
-    const { loadAddon } = await import('./worker.js')
-    await loadAddon()
     const pipeline = { name, ...(dtype === undefined || dtype === 'auto' ? {} : { dtype }), ...(revision === undefined ? {} : { revision }), ...(hub ? { hub: this.#options.hub ?? {} } : {}) }
-    return { spec: { ...located, threads, pipeline }, replicas }
+    return { spec: { ...located, threads, ...device, pipeline }, replicas }
+  }
+
+  /** What the model's threads will need, before anything is downloaded for them: the addon, and a device if not the processor. */
+  async #prepare(model: string, { device = 'cpu' }: Placement = {}): Promise<{ readonly device?: Device }> {
+    // An addon that a thread loads first cannot be loaded again once that thread has ended.
+    const { loadAddon } = await import('./worker.js')
+    const { listSupportedBackends } = await loadAddon()
+    checkDevice(model, device, listSupportedBackends().map(({ name }) => name))
+    return device === 'cpu' ? {} : { device }
   }
 
   async #download(id: string, { dtype, revision }: Placement): Promise<string> {
@@ -302,6 +315,9 @@ class ModelHost implements Host {
     return await fromHub({ id, onDownload, ...(dtype === undefined ? {} : { dtype }), ...(revision === undefined ? {} : { revision }) }, settings)
   }
 }
+
+/** The pipeline of transformers.js that does a task as a whole, if one does. */
+const pipelineOf = (model: string, task: string): string | undefined => (isPackaged(model) ? undefined : PIPELINE_TASKS[task]?.name)
 
 /** Small models: one thread a pass, several passes side by side. Large ones: all cores on one pass, weights held once. */
 function usual({ bytes, writes }: Located): { replicas: number; threads: number } {

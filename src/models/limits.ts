@@ -135,6 +135,9 @@ export const TOLD_BYTES_MIN = 1_000_000
 /** Milliseconds that a thread may be in one native call, unless the host says otherwise; then it is given up, counted and replaced. */
 export const WATCHDOG_MS = 600_000
 
+/** Milliseconds between two looks at how much memory the models at work hold. */
+export const RESIDENT_MS = 1_000
+
 /** Milliseconds that the end of the process waits for threads to leave native code; then it ends even so. */
 export const EXIT_WAIT_MS = 5_000
 

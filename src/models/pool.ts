@@ -259,7 +259,7 @@ export class Pool implements CoreUser {
     for (const undo of stay) undo()
     this.#inHand -= cost
     this.#read.end(this.#options.clock.elapsed(), tokens)
-    this.#done(batch)
+    this.#done(replica, batch)
   }
 
   #handSequence(): boolean {
@@ -301,12 +301,13 @@ export class Pool implements CoreUser {
       else call.fail(thrown as TroupeError)
     }
     this.#written.end(this.#options.clock.elapsed(), tokens)
-    this.#done([work])
+    this.#done(replica, [work])
   }
 
   /** A thread has finished something: this model may go on, and so may others. */
-  #done(work: readonly Work[]): void {
+  #done(replica: Replica, work: readonly Work[]): void {
     this.#line.release(work)
+    this.#crew.noteWork(replica)
     this.#evaluateSoon()
     this.#options.cores.freed(this)
   }

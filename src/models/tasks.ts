@@ -53,8 +53,8 @@ export interface Host {
   read(model: string, image: ImageInput, options?: WriteOptions & InferOptions): Promise<string>
   /** Text to speech. */
   speak(model: string, text: string, options?: { readonly voice?: unknown } & InferOptions): Promise<Speech>
-  /** Loads a model on all its threads before the first call. */
-  warm(model: string): Promise<void>
+  /** Loads a model on all its threads before the first call; for one that a pipeline runs, say for which task (`transcribe`, `translate`, …). */
+  warm(model: string, task?: string): Promise<void>
   /** Ends all calls with `Cancelled`, waits for the running steps, ends the threads. Never aborts the process. */
   stop(): Promise<void>
   /** Per local model. */

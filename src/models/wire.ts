@@ -1,6 +1,7 @@
 /** What crosses the boundary between the host and a model's thread: tasks, replies, and a strip of shared memory. */
 import type { ErrorData } from '../ground/errors.js'
 import { failureOf } from './failure.js'
+import type { Device } from './devices.js'
 import type { GenerateRequest, GenerateResult } from './kernels/generate.js'
 import type { HubSettings } from './hub.js'
 import type { ModelConfig, Refusal } from './kernel.js'
@@ -19,6 +20,8 @@ export interface ModelSpec {
   readonly bytes: number
   readonly config: ModelConfig
   readonly threads: number
+  /** What computes it, if not the processor. */
+  readonly device?: Device
   /** For a task that transformers.js runs as a whole: its name there, and where it may look for the model. */
   readonly pipeline?: { readonly name: string; readonly dtype?: string; readonly revision?: string; readonly hub?: Partial<HubSettings> }
 }

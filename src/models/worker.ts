@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { realClock } from '../ground/clock.js'
 import { TroupeError, describe } from '../ground/errors.js'
+import { PROBE, brokenDevice } from './devices.js'
 import { failureOf } from './failure.js'
 import { moving } from './host.js'
 import type { HubSettings } from './hub.js'
@@ -122,6 +123,7 @@ async function loadModel(spec: ModelSpec, strip: Strip): Promise<Model> {
   // A host that stops while a thread loads waits for one step of it, not for all.
   if (strip.stopped) throw stopped()
   const gate = makeGate(strip)
+  await tryDevice(ort, gate, spec)
   const tokenizer = spec.wordless ? undefined : await loadTokenizer(spec)
   const first = await openGraph(ort, gate, spec, spec.graph)
   const further = new Map<string, Promise<Graph>>()
@@ -148,9 +150,18 @@ async function loadModel(spec: ModelSpec, strip: Strip): Promise<Model> {
   }
 }
 
+/** A device that the build has may still lack its driver, or libraries of its own. */
+async function tryDevice(ort: Ort, gate: Gate, { name, device }: ModelSpec): Promise<void> {
+  if (device === undefined) return
+  await gate(async () => await (await ort.InferenceSession.create(PROBE, { executionProviders: [device] })).release()).catch((cause: unknown) => {
+    throw brokenDevice(name, device, cause)
+  })
+}
+
 async function openGraph(ort: Ort, gate: Gate, spec: ModelSpec, path: string): Promise<Graph> {
+  const where = spec.device === undefined ? ({ preferredOutputLocation: 'cpu-pinned' } as const) : { executionProviders: [spec.device] }
   const session = await gate(() =>
-    ort.InferenceSession.create(path, { intraOpNumThreads: spec.threads, interOpNumThreads: 1, executionMode: 'sequential', preferredOutputLocation: 'cpu-pinned' }).catch((cause: unknown) => {
+    ort.InferenceSession.create(path, { intraOpNumThreads: spec.threads, interOpNumThreads: 1, executionMode: 'sequential', ...where }).catch((cause: unknown) => {
       throw failureOf(cause, spec.name, () => damaged(spec.name, path, cause))
     }),
   )
@@ -174,8 +185,10 @@ function guarded(model: Model, check: () => void): Model {
 
 /** A pipeline of transformers.js; every call is one native call to the strip, and a writing one looks at it at each token. */
 async function loadPipe(spec: ModelSpec, strip: Strip): Promise<Pipe> {
-  await loadAddon()
+  const ort = await loadAddon()
   if (strip.stopped) throw stopped()
+  const gate = makeGate(strip)
+  await tryDevice(ort, gate, spec)
   const { env, pipeline, RawImage, StoppingCriteria } = await import('@huggingface/transformers').catch((cause: unknown) => {
     throw missing('@huggingface/transformers', cause)
   })
@@ -191,8 +204,7 @@ async function loadPipe(spec: ModelSpec, strip: Strip): Promise<Pipe> {
       return sequences.map(() => strip.stopped || this.#left())
     }
   }
-  const gate = makeGate(strip)
-  const options = { session_options: { intraOpNumThreads: spec.threads, interOpNumThreads: 1 }, ...(dtype === undefined ? {} : { dtype }), ...(revision === undefined ? {} : { revision }) }
+  const options = { session_options: { intraOpNumThreads: spec.threads, interOpNumThreads: 1 }, ...(spec.device === undefined ? {} : { device: spec.device }), ...(dtype === undefined ? {} : { dtype }), ...(revision === undefined ? {} : { revision }) }
   const make = pipeline as unknown as (task: string, model: string, options: object) => Promise<(input: unknown, options: object) => Promise<unknown>>
   const pipe = await gate(() => make(name, spec.folder, options)).catch((cause: unknown) => {
     throw failureOf(cause, spec.name, () => new TroupeError('ModelFailed', `${spec.name} cannot be loaded for ${name}: ${describe(cause)}`, `check that it is a model for ${name}, and that all its files are there`, { model: spec.name, task: name }, cause))

@@ -111,19 +111,14 @@ describe('sound', () => {
   })
 })
 
-/** An encoder and a decoder that always writes the token "a" until its limit: the flow matters here, not the words. */
-function writer(): string {
-  const ids = ['batch', 'sequence'] as const
-  const width = 4
-  const encoder: Graph = {
-    nodes: [['Gather', ['table', 'input_ids'], ['last_hidden_state']]],
-    weights: [{ name: 'table', dims: [12288, width], data: pseudoRandom(12288 * width) }],
-    inputs: [['input_ids', 'int64', ids], ['attention_mask', 'int64', ids]],
-    outputs: [['last_hidden_state', 'float32', [...ids, width]]],
-  }
+const ids = ['batch', 'sequence'] as const
+const written = { decoder_start_token_id: 2, eos_token_id: 3, pad_token_id: 0 }
+
+/** A decoder that writes the token "a" until its limit: the flow matters here, not the words. */
+function steady(width: number, more: Graph['inputs'] = []): Graph {
   const logits = new Float32Array(12288)
   logits[66] = 9
-  const decoder: Graph = {
+  return {
     nodes: [
       ['Shape', ['input_ids'], ['shape']],
       ['Concat', ['shape', 'size'], ['wide'], { axis: 0 }],
@@ -133,11 +128,35 @@ function writer(): string {
       ['Add', ['even', 'none'], ['logits']],
     ],
     weights: [{ name: 'row', dims: [12288], data: logits }, { name: 'size', type: 'int64', dims: [1], data: [12288] }, { name: 'nothing', dims: [], data: [0] }],
-    inputs: [['input_ids', 'int64', ['batch', 'written']], ['encoder_attention_mask', 'int64', ids], ['encoder_hidden_states', 'float32', [...ids, width]]],
+    inputs: [['input_ids', 'int64', ['batch', 'written']], ...more, ['encoder_hidden_states', 'float32', [...ids, width]]],
     outputs: [['logits', 'float32', ['batch', 'written', 12288]]],
   }
-  const config = { architectures: ['MarianMTModel'], model_type: 'marian', is_encoder_decoder: true, decoder_start_token_id: 2, eos_token_id: 3, pad_token_id: 0, vocab_size: 12288, d_model: width, encoder_layers: 0, decoder_layers: 0, encoder_attention_heads: 1, decoder_attention_heads: 1, 'transformers.js_config': { dtype: 'fp32' } }
-  return made({ graphs: { 'encoder_model.onnx': encoder, 'decoder_model_merged.onnx': decoder }, config, files: { 'generation_config.json': { decoder_start_token_id: 2, eos_token_id: 3, pad_token_id: 0 } } })
+}
+
+function writer(): string {
+  const width = 4
+  const encoder: Graph = {
+    nodes: [['Gather', ['table', 'input_ids'], ['last_hidden_state']]],
+    weights: [{ name: 'table', dims: [12288, width], data: pseudoRandom(12288 * width) }],
+    inputs: [['input_ids', 'int64', ids], ['attention_mask', 'int64', ids]],
+    outputs: [['last_hidden_state', 'float32', [...ids, width]]],
+  }
+  const decoder = steady(width, [['encoder_attention_mask', 'int64', ids]])
+  const config = { architectures: ['MarianMTModel'], model_type: 'marian', is_encoder_decoder: true, ...written, vocab_size: 12288, d_model: width, encoder_layers: 0, decoder_layers: 0, encoder_attention_heads: 1, decoder_attention_heads: 1, 'transformers.js_config': { dtype: 'fp32' } }
+  return made({ graphs: { 'encoder_model.onnx': encoder, 'decoder_model_merged.onnx': decoder }, config, files: { 'generation_config.json': written } })
+}
+
+/** One that hears each sample as a number, and writes what it likes. */
+function listener(): string {
+  const encoder: Graph = {
+    nodes: [['Unsqueeze', ['input_values', 'axis'], ['last_hidden_state']]],
+    weights: [{ name: 'axis', type: 'int64', dims: [1], data: [2] }],
+    inputs: [['input_values', 'float32', ids]],
+    outputs: [['last_hidden_state', 'float32', [...ids, 1]]],
+  }
+  const config = { architectures: ['MoonshineForConditionalGeneration'], model_type: 'moonshine', is_encoder_decoder: true, ...written, vocab_size: 12288, hidden_size: 1, encoder_num_hidden_layers: 0, decoder_num_hidden_layers: 0, encoder_num_key_value_heads: 1, decoder_num_key_value_heads: 1, 'transformers.js_config': { dtype: 'fp32' } }
+  const preprocessor = { feature_extractor_type: 'MoonshineFeatureExtractor', processor_class: 'MoonshineProcessor', sampling_rate: 16000 }
+  return made({ graphs: { 'encoder_model.onnx': encoder, 'decoder_model_merged.onnx': steady(1) }, config, files: { 'generation_config.json': written, 'preprocessor_config.json': preprocessor } })
 }
 
 test('text is translated and summarised by an encoder and a decoder', async () => {
@@ -148,7 +167,7 @@ test('text is translated and summarised by an encoder and a decoder', async () =
 })
 
 test('a picture gets a caption, written by a decoder that sees it', async () => {
-  const ids = ['batch', 'written'] as const
+  const shape = ['batch', 'written'] as const
   // The token "a" or "b", as red or green is the brighter one.
   const weigh = new Float32Array(3 * 12288)
   weigh[66] = 9
@@ -164,8 +183,8 @@ test('a picture gets a caption, written by a decoder that sees it', async () => 
           ['Expand', ['scores', 'wide'], ['logits']],
         ],
         weights: [{ name: 'weigh', dims: [3, 12288], data: weigh }, { name: 'size', type: 'int64', dims: [1], data: [12288] }],
-        inputs: [['input_ids', 'int64', ids], ['encoder_hidden_states', 'float32', ['batch', 1, 3]]],
-        outputs: [['logits', 'float32', [...ids, 12288]]],
+        inputs: [['input_ids', 'int64', shape], ['encoder_hidden_states', 'float32', ['batch', 1, 3]]],
+        outputs: [['logits', 'float32', [...shape, 12288]]],
       },
     },
     config: { architectures: ['VisionEncoderDecoderModel'], model_type: 'vision-encoder-decoder', is_encoder_decoder: true, encoder: { model_type: 'vit', hidden_size: 3 }, decoder: { model_type: 'gpt2', n_layer: 0, n_head: 1, n_embd: 4, vocab_size: 12288 }, decoder_start_token_id: 2, eos_token_id: 3, pad_token_id: 0, 'transformers.js_config': { dtype: 'fp32' } },
@@ -187,6 +206,33 @@ test('a text that is being written ends at its next token when its caller leaves
   controller.abort()
   expect(await endless).toMatchObject({ code: 'Cancelled' })
   expect(await host.translate(name, 'hello', { maxTokens: 5 })).toEqual(short)
+})
+
+test('a transcript ends at its next token when its caller leaves, and the thread is free for others', async () => {
+  const name = listener()
+  const second = new Float32Array(16_000)
+  await host.warm(name, 'transcribe')
+  const { text } = await host.transcribe(name, second, { maxTokens: 5 })
+  expect(text).toMatch(/^(.)\1{3,4}$/)
+  const controller = new AbortController()
+  const endless = host.transcribe(name, second, { maxTokens: 10_000_000, signal: controller.signal }).catch((error: unknown) => error)
+  await new Promise((resolve) => setImmediate(resolve))
+  // Nothing waits: the thread has it.
+  expect(host.metrics()[`${name} (automatic-speech-recognition)`]).toMatchObject({ waiting: 0, threads: 1 })
+  controller.abort()
+  expect(await endless).toMatchObject({ code: 'Cancelled' })
+  expect(await host.transcribe(name, second, { maxTokens: 5 })).toEqual({ text, segments: [] })
+})
+
+test('a model that a pipeline runs is loaded before its first call when it is warmed for that task', async () => {
+  const name = listener()
+  const loads: string[] = []
+  const own = await createHost({ onProgress: (each) => void (each.kind === 'loaded' && loads.push(each.model)) })
+  await own.warm(name, 'transcribe')
+  expect(loads).toEqual([name])
+  await own.transcribe(name, new Float32Array(16_000), { maxTokens: 2 })
+  expect(loads).toEqual([name])
+  await own.stop()
 })
 
 test('one of two callers who leaves stops his own text and not the other', async () => {

@@ -5,6 +5,7 @@ import type { InferOptions } from '../../src/models/kernel.js'
 import { Cores } from '../../src/models/cores.js'
 import { Pool, type PoolOptions } from '../../src/models/pool.js'
 import type { Thread } from '../../src/models/replica.js'
+import { Resident } from '../../src/models/resident.js'
 import { Strip, type Parts, type Reply, type Task, type WorkerData } from '../../src/models/wire.js'
 import { ManualClock } from './manual-clock.js'
 
@@ -20,7 +21,7 @@ class Stage {
 
   constructor(options: Partial<PoolOptions> = {}, replicas = 1) {
     const spec = { name: 'fake', folder: '', graph: '', graphs: {}, wordless: false, bytes: 1, config: {}, threads: 1 }
-    this.pool = new Pool({ model: 'fake', place: () => Promise.resolve({ spec, replicas }), clock: this.clock, cores: new Cores(8, this.clock), callsMax: 100, charsMax: 10_000, callerMax: Infinity, watchdogMs: 60_000, makeRoom: () => Promise.resolve(undefined), onProgress: () => undefined, onLost: () => this.lost++, openThread: (data, parts) => this.#open(data, parts), ...options })
+    this.pool = new Pool({ model: 'fake', place: () => Promise.resolve({ spec, replicas }), clock: this.clock, cores: new Cores(8, this.clock), callsMax: 100, charsMax: 10_000, callerMax: Infinity, watchdogMs: 60_000, makeRoom: () => Promise.resolve(undefined), resident: new Resident(this.clock), onProgress: () => undefined, onLost: () => this.lost++, openThread: (data, parts) => this.#open(data, parts), ...options })
   }
 
   #open({ shared }: WorkerData, parts: (message: Parts) => void): Thread {
