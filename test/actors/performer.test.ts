@@ -26,3 +26,26 @@ test('a run that ends without an outcome is a failure, not an empty answer', asy
   }))
   await expect(mute.ask({ type: 'answer', input: 'hello' })).rejects.toMatchObject({ code: 'ActorFailed' })
 })
+
+const failing = async function* (done: Promise<string>): AsyncGenerator<AgentChunk> {
+  yield { kind: 'done', speaker: 'worker', text: await done, finish: 'stop', usage: NOTHING }
+}
+
+test('a run that fails leaves those beside it be', async () => {
+  troupe = await createTroupe({ log: () => {} })
+  let mayEnd: (text: string) => void = () => {}
+  const slow = new Promise<string>((resolve) => (mayEnd = resolve))
+  const worker = troupe.spawn('worker', performer(({ input }) => failing(input === 'slow' ? slow : Promise.reject(new Error('out of order'))), { concurrency: 2 }))
+  const beside = worker.ask({ type: 'answer', input: 'slow' })
+  await expect(worker.ask({ type: 'answer', input: 'fail' })).rejects.toThrow('out of order')
+  mayEnd('here you are')
+  expect((await beside).text).toBe('here you are')
+})
+
+test('and keeps what its actor has in mind', async () => {
+  troupe = await createTroupe({ log: () => {} })
+  const worker = troupe.spawn('worker', performer<string[]>(({ input }, me) => failing(input === 'fail' ? Promise.reject(new Error('out of order')) : Promise.resolve((me.state = [...me.state, input]).join(' '))), { state: () => [] }))
+  await worker.ask({ type: 'answer', input: 'one' })
+  await expect(worker.ask({ type: 'answer', input: 'fail' })).rejects.toThrow('out of order')
+  expect((await worker.ask({ type: 'answer', input: 'two' })).text).toBe('one two')
+})

@@ -6,9 +6,13 @@ import { Agent, type AgentChunk, type AgentOutcome, type AgentTask } from './pro
 /** How a task is worked on: every chunk in order, `done` last. */
 export type Perform<State> = (task: AgentTask, me: Me<(typeof Agent)['specs'], State>) => AsyncIterable<AgentChunk>
 
+/** A run that fails fails alone: a restart would take along what its actor works on beside it, and the conversation that it keeps. */
+const ALONE = { onFailure: 'resume' } as const
+
 /** An actor of the agent's protocol out of one generator: `run` streams it, `answer` gives its end. */
 export function performer<State = undefined>(perform: Perform<State>, options: Omit<HandlerLogic<(typeof Agent)['specs'], State>, 'on'> = {}): Invocable<(typeof Agent)['specs']> {
   return actor(Agent, {
+    supervise: ALONE,
     ...options,
     on: {
       run: (message, me) => perform(taskOf(message), me),

@@ -20,10 +20,6 @@ export interface TeamOptions {
 /** Tasks that one team has under way at once; the next wait in its mailbox. */
 const TASKS_AT_ONCE = 16
 
-/** A task that fails fails alone: a restart would take the others that its actor works on along. */
-const ALONE = { onFailure: 'resume' } as const
-const shared = ({ options }: Definition<AgentSpecs>): boolean => (options.concurrency ?? 1) > 1 && options.supervise === undefined
-
 /** A team out of its members and a pattern. */
 export function team(members: Members, { failures = 'fail', durable = false }: TeamOptions, play: (stage: Stage) => Play): Invocable<AgentSpecs> {
   const named = Object.entries(members)
@@ -37,9 +33,9 @@ export function team(members: Members, { failures = 'fail', durable = false }: T
     },
     {
       needs,
-      ...(durable ? { durable } : { concurrency: TASKS_AT_ONCE, supervise: ALONE }),
+      ...(durable ? { durable } : { concurrency: TASKS_AT_ONCE }),
       started: (me) => {
-        for (const [name, member] of named) if (isDefinition(member)) me.spawn(name, member, shared(member) ? { supervise: ALONE } : {})
+        for (const [name, member] of named) if (isDefinition(member)) me.spawn(name, member)
       },
     },
   )
