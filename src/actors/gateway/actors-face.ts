@@ -39,15 +39,13 @@ class Desk {
   }
 
   take(call: Call, body: unknown): Answer | Promise<Answer> {
-    const { shop, timeoutMaxMs } = this.#house
     const address = call.rest
-    const protocol = shop.protocol(address)
-    const { message, kind } = addressed(protocol, address, body, (type) => {
+    const ref = this.#ref(address)
+    const { message, kind } = addressed(ref.protocol, address, body, (type) => {
       call.asks(type)
       call.allow(address, type)
     })
-    const timeout = timeoutOf(call.headers['troupe-timeout'], timeoutMaxMs)
-    const ref = this.#ref(address)
+    const timeout = timeoutOf(call.headers['troupe-timeout'], this.#house.timeoutMaxMs)
     switch (kind) {
       case 'event':
         return accepted(ref, message, call.signal)
@@ -110,9 +108,9 @@ async function accepted(ref: Ref, message: Message, signal: AbortSignal): Promis
   return { kind: 'json', status: 202, body: null }
 }
 
-async function answered(ref: Ref, message: Message, signal: AbortSignal, timeout: number | undefined): Promise<Answer> {
-  const reply = await ref.ask(message as never, timeout === undefined ? { signal } : { signal, timeout })
-  return { kind: 'json', status: 200, body: reply }
+function answered(ref: Ref, message: Message, signal: AbortSignal, timeout: number | undefined): Answer {
+  const body = ref.ask(message as never, timeout === undefined ? { signal } : { signal, timeout })
+  return { kind: 'json', status: 200, body }
 }
 
 /** The first chunk, or that it takes a while: an error that is known at once becomes the status. */

@@ -20,8 +20,11 @@ export interface AuditEntry {
 
 const PATH_LENGTH_MAX = 200
 
+type Kept = { -readonly [K in keyof Required<AuditEntry>]: K extends 'type' | 'code' ? string | undefined : AuditEntry[K] }
+
 export class Audit {
-  readonly #kept: AuditEntry[] = []
+  /** Filled once, then written over: an entry for each request that lived for a thousand more was work for the collector. */
+  readonly #kept: Kept[] = []
   #next = 0
   readonly #tell: ((entry: AuditEntry) => void) | undefined
 
@@ -29,12 +32,20 @@ export class Audit {
     this.#tell = tell
   }
 
-  add(given: AuditEntry): void {
-    const entry = given.path.length > PATH_LENGTH_MAX ? { ...given, path: `${given.path.slice(0, PATH_LENGTH_MAX)}…` } : given
-    this.#kept[this.#next] = entry
+  add(given: Readonly<Kept>): void {
+    const slot = (this.#kept[this.#next] ??= { ...given })
     this.#next = (this.#next + 1) % AUDIT_MAX
+    slot.at = given.at
+    slot.who = given.who
+    slot.remote = given.remote
+    slot.method = given.method
+    slot.path = given.path.length > PATH_LENGTH_MAX ? `${given.path.slice(0, PATH_LENGTH_MAX)}…` : given.path
+    slot.type = given.type
+    slot.status = given.status
+    slot.code = given.code
+    slot.ms = given.ms
     try {
-      this.#tell?.(entry)
+      this.#tell?.(entryOf(slot))
     } catch {
       // A log that fails must not fail the request that it tells of.
     }
@@ -42,6 +53,8 @@ export class Audit {
 
   /** The last ones, the oldest first. */
   last(count: number): readonly AuditEntry[] {
-    return [...this.#kept.slice(this.#next), ...this.#kept.slice(0, this.#next)].slice(-count)
+    return [...this.#kept.slice(this.#next), ...this.#kept.slice(0, this.#next)].slice(-count).map(entryOf)
   }
 }
+
+const entryOf = ({ at, who, remote, method, path, type, status, code, ms }: Kept): AuditEntry => ({ at, who, remote, method, path, ...(type !== undefined && { type }), status, ...(code !== undefined && { code }), ms })

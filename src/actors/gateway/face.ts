@@ -31,6 +31,7 @@ export interface Call {
 }
 
 export type Answer =
+  /** The body may be a promise. */
   | { readonly kind: 'json'; readonly status: number; readonly body: unknown; readonly headers?: Readonly<Record<string, string>> }
   | { readonly kind: 'text'; readonly type: string; readonly text: string }
   /** Server-sent events; what `run` throws becomes the last of them. */

@@ -5,53 +5,52 @@ import type { Call } from './face.js'
 import type { Caller } from './keys.js'
 import { refusal } from './statuses.js'
 
-export interface HttpParts {
-  readonly request: IncomingMessage
-  readonly caller: Caller
-  readonly rest: string
+/** As much of a library's request as is used here. */
+export interface HttpRequest {
+  readonly raw: IncomingMessage
+  readonly params: unknown
   readonly query: unknown
   readonly body: unknown
 }
 
 export class HttpCall implements Call {
-  readonly #parts: HttpParts
+  readonly caller: Caller
+  readonly #request: HttpRequest
   /** For the audit log. */
-  type: string | undefined
+  type: string | undefined = undefined
 
-  constructor(parts: HttpParts) {
-    this.#parts = parts
+  constructor(request: HttpRequest, caller: Caller) {
+    this.#request = request
+    this.caller = caller
   }
 
-  get caller(): Caller {
-    return this.#parts.caller
-  }
   get method(): string {
-    return this.#parts.request.method ?? ''
+    return this.#request.raw.method ?? ''
   }
   get path(): string {
-    return pathOf(this.#parts.request)
+    return pathOf(this.#request.raw)
   }
   get rest(): string {
-    return this.#parts.rest
+    return (this.#request.params as { readonly '*'?: string })['*'] ?? ''
   }
   get headers(): IncomingHttpHeaders {
-    return this.#parts.request.headers
+    return this.#request.raw.headers
   }
   get body(): unknown {
-    return this.#parts.body
+    return this.#request.body
   }
   get query(): Readonly<Record<string, string>> {
-    const given = Object.entries((this.#parts.query ?? {}) as Record<string, unknown>)
+    const given = Object.entries((this.#request.query ?? {}) as Record<string, unknown>)
     return Object.fromEntries(given.flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : [])))
   }
 
   get signal(): AbortSignal {
-    return connectionOf(this.#parts.request.socket).signal
+    return connectionOf(this.#request.raw.socket).signal
   }
 
   /** The gateway cannot wait for it any longer. */
   callOff(reason: unknown): void {
-    connectionOf(this.#parts.request.socket).abort(reason)
+    connectionOf(this.#request.raw.socket).abort(reason)
   }
 
   asks(type: string): void {
@@ -59,8 +58,7 @@ export class HttpCall implements Call {
   }
 
   allow(address: string, type: string): void {
-    const { caller } = this.#parts
-    if (!caller.may(address, type)) throw refusal(403, 'Unauthorized', `${caller.name} may not send ${type.slice(0, 80)} to ${address}`, 'ask the operator for a key with this in its scope')
+    if (!this.caller.may(address, type)) throw refusal(403, 'Unauthorized', `${this.caller.name} may not send ${type.slice(0, 80)} to ${address}`, 'ask the operator for a key with this in its scope')
   }
 }
 

@@ -12,15 +12,21 @@ const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as
 
 /** Counts by label, a bounded number of them. */
 class Counts {
-  readonly #counts = new Map<string, number>()
+  readonly #counts = new Map<string, { n: number }>()
 
   add(label: string): void {
-    const known = this.#counts.has(label) || this.#counts.size < LABELS_MAX ? label : 'other'
-    this.#counts.set(known, (this.#counts.get(known) ?? 0) + 1)
+    const count = this.#counts.get(label)
+    if (count === undefined) this.#first(label)
+    else count.n++
+  }
+
+  #first(label: string): void {
+    if (this.#counts.size < LABELS_MAX || label === 'other') this.#counts.set(label, { n: 1 })
+    else this.add('other')
   }
 
   lines(name: string, label: string): string[] {
-    return Array.from(this.#counts, ([value, count]) => `${name}{${label}="${escaped(value)}"} ${count}`)
+    return Array.from(this.#counts, ([value, { n }]) => `${name}{${label}="${escaped(value)}"} ${n}`)
   }
 }
 
@@ -50,8 +56,9 @@ export class Metrics {
     this.#seconds += ms / 1_000
     this.#statuses.add(String(status))
     if (code !== undefined) this.#codes.add(code)
-    const at = SECONDS.findIndex((bound) => ms <= bound * 1_000)
-    if (at !== -1) (this.#buckets[at] as number) += 1
+    let at = 0
+    while (at < SECONDS.length && ms > (SECONDS[at] as number) * 1_000) at++
+    if (at < SECONDS.length) (this.#buckets[at] as number) += 1
   }
 
   stop(): void {

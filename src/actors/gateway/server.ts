@@ -7,7 +7,7 @@
  * G2. Every request that was understood has one entry in the audit log.
  * G3. Once `close` has resolved, no socket is open and no timer stands.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { AddressInfo, Socket as NetSocket } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { WebSocket } from '@fastify/websocket'
@@ -44,8 +44,7 @@ interface Arrived {
   caller: Caller
 }
 /** On the request itself: a map beside it was a measurable part of each. */
-const ARRIVED = Symbol('troupe.arrived')
-type Marked = IncomingMessage & { [ARRIVED]?: Arrived | undefined }
+type Marked = FastifyRequest & { arrived?: Arrived | undefined }
 const JSON_TYPE = 'application/json; charset=utf-8'
 const NOT_HERE = (): TroupeError => refusal(404, 'NoSuchActor', 'nothing is served at this path', 'see /openapi.json for what is')
 const LEAVING = (): TroupeError => new TroupeError('Cancelled', 'the gateway is stopping', 'try another one, or this one once it is back', { reason: 'shutting-down', retryAfterMs: 1_000 })
@@ -75,8 +74,7 @@ export class Server {
       frameworkErrors: (error, request, reply) => void server.#refuse(request, reply, fromLibrary(error)),
     })
     const server: Server = new Server(options, app)
-    await app.register(websocket, { options: { maxPayload: options.bodyBytes, handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false) } })
-    server.#mount()
+    await server.#mount((within) => within.register(websocket, { options: { maxPayload: options.bodyBytes, handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false) } }))
     app.server.maxConnections = options.connections
     try {
       await app.listen({ host: options.host, port: options.port })
@@ -98,8 +96,9 @@ export class Server {
     return (this.#app.server.address() as AddressInfo).port
   }
 
-  #mount(): void {
+  async #mount(addWebSockets: (within: FastifyInstance) => PromiseLike<unknown>): Promise<void> {
     const app = this.#app
+    app.decorateRequest('arrived', undefined)
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
       try {
@@ -111,40 +110,53 @@ export class Server {
     app.addHook('onRequest', (request, reply, done) => this.#admit(request, reply, done))
     app.setErrorHandler((error, request, reply) => this.#refuse(request, reply, error instanceof TroupeError ? error : fromLibrary(error as Error), routeOf(request)))
     app.setNotFoundHandler((request, reply) => this.#refuse(request, reply, NOT_HERE()))
-    for (const route of this.#options.routes(this.#house)) {
+    const mount = (within: FastifyInstance, route: Route): void => {
+      const handler = (request: FastifyRequest, reply: FastifyReply): void => void this.#serve(route, request, reply)
       const { method, path: url, converse } = route
-      const handler = (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => this.#serve(route, request, reply)
-      if (converse === undefined) app.route({ method, url, handler, config: { route } })
-      else app.route({ method, url, handler, config: { route }, wsHandler: (socket, request) => this.#converse(route, socket, request) })
+      within.route({ method, url, handler, config: { route }, ...(converse !== undefined && { wsHandler: (socket: WebSocket, request: FastifyRequest) => this.#converse(route, socket, request) }) })
     }
+    const routes = this.#options.routes(this.#house)
+    for (const route of routes) if (route.converse === undefined) mount(app, route)
+    // In a place of their own, since what makes WebSockets of some requests looks at the beginning and the end of each.
+    await app.register(async (within) => {
+      await addWebSockets(within)
+      for (const route of routes) if (route.converse !== undefined) mount(within, route)
+    })
   }
 
   // ── in ────────────────────────────────────────────────────────────────────────────────────────
 
   #admit(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
     const { raw } = request
-    const { admission, house, inFlight } = this.#options
+    const { admission, house } = this.#options
     const arrived: Arrived = { at: house.clock.elapsed(), caller: ANONYMOUS }
-    ;(raw as Marked)[ARRIVED] = arrived
+    ;(request as Marked).arrived = arrived
     const cors = raw.headers.origin === undefined ? undefined : admission.cors(raw.headers)
-    if (cors !== undefined) reply.headers(cors)
+    if (cors !== undefined) reply.raw.setHeaders(new Map(Object.entries(cors)))
+    // Nobody reads from a connection that was to become another one; once answered it would stand for ever.
+    if (raw.headers.upgrade !== undefined) reply.raw.once('finish', () => raw.socket.destroy())
     if (routeOf(request)?.open === true) return done()
     if (raw.method === 'OPTIONS') {
       const preflight = admission.preflight(raw.headers)
       if (preflight !== undefined) return void reply.code(204).headers(preflight).send()
     }
-    const enter = (caller: Caller | TroupeError): void => {
-      if (caller instanceof TroupeError) return void this.#refuse(request, reply, caller)
-      arrived.caller = caller
-      const metered = house.meter(caller)
-      if (metered !== undefined) return void this.#refuse(request, reply, metered)
-      if (this.#phase !== 'open') return void this.#refuse(request, reply, LEAVING())
-      if (this.#calls.size >= inFlight) return void this.#refuse(request, reply, new TroupeError('Overloaded', `${inFlight} requests are under way`, 'try again after details.retryAfterMs', { retryAfterMs: 1_000 }))
-      done()
-    }
     const admitted = admission.admit(raw.headers)
+    const enter = (caller: Caller | TroupeError): void => {
+      const refused = caller instanceof TroupeError ? caller : this.#refusalFor((arrived.caller = caller))
+      if (refused === undefined) done()
+      else void this.#refuse(request, reply, refused)
+    }
     if (admitted instanceof Promise) void admitted.then(enter)
     else enter(admitted)
+  }
+
+  /** Why somebody who is known may not come in now. */
+  #refusalFor(caller: Caller): TroupeError | undefined {
+    const { house, inFlight } = this.#options
+    const metered = house.meter(caller)
+    if (metered !== undefined) return metered
+    if (this.#phase !== 'open') return LEAVING()
+    return this.#calls.size < inFlight ? undefined : new TroupeError('Overloaded', `${inFlight} requests are under way`, 'try again after details.retryAfterMs', { retryAfterMs: 1_000 })
   }
 
   #enter(call: HttpCall): void {
@@ -158,37 +170,45 @@ export class Server {
     if (this.#calls.size === 0) this.#onRest?.()
   }
 
-  async #serve(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-    const { caller } = (request.raw as Marked)[ARRIVED] as Arrived
-    const call = new HttpCall({ request: request.raw, caller, rest: (request.params as { '*'?: string })['*'] ?? '', query: request.query, body: request.body })
+  async #serve(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const call = callOf(request)
     this.#enter(call)
     try {
-      const answer = await route.handle(call)
+      const handled = route.handle(call)
+      const answer = handled instanceof Promise ? await handled : handled
       switch (answer.kind) {
         case 'json':
-          this.#note(request.raw, answer.status, undefined, call.type)
-          if (answer.headers !== undefined) reply.headers(answer.headers)
-          return reply.code(answer.status).header('content-type', JSON_TYPE).send(toJson(answer.body))
+          this.#send(request, reply.raw, answer.status, toJson(answer.body instanceof Promise ? await answer.body : answer.body), answer.headers, call.type)
+          break
         case 'text':
-          this.#note(request.raw, 200)
-          return reply.header('content-type', answer.type).send(answer.text)
+          this.#note(request, 200)
+          void reply.header('content-type', answer.type).send(answer.text)
+          break
         case 'events':
-          return await this.#stream(route, answer, call, request.raw, reply)
+          await this.#stream(route, answer, call, request, reply)
+          break
         case 'raw':
           reply.hijack()
           await answer.run(request.raw, reply.raw)
-          this.#note(request.raw, reply.raw.statusCode, undefined, call.type)
-          return reply
+          this.#note(request, reply.raw.statusCode, undefined, call.type)
       }
     } catch (error) {
-      return this.#refuse(request, reply, asTroupeError(error), route, call.type)
+      void this.#refuse(request, reply, asTroupeError(error), route, call.type)
     } finally {
       this.#leave(call)
     }
   }
 
-  async #stream(route: Route, answer: Answer & { readonly kind: 'events' }, call: HttpCall, request: IncomingMessage, reply: FastifyReply): Promise<unknown> {
-    const headers = { ...(reply.getHeaders() as Record<string, string>), ...EVENT_STREAM_HEADERS, ...answer.headers }
+  /** The common answer goes straight to Node: what the library would look at again is known. */
+  #send(request: FastifyRequest, response: ServerResponse, status: number, text: string, headers: Readonly<Record<string, string>> | undefined, type: string | undefined): void {
+    this.#note(request, status, undefined, type)
+    const length = Buffer.byteLength(text)
+    response.writeHead(status, headers === undefined ? { 'content-type': JSON_TYPE, 'content-length': length } : { ...headers, 'content-type': JSON_TYPE, 'content-length': length })
+    response.end(text)
+  }
+
+  async #stream(route: Route, answer: Answer & { readonly kind: 'events' }, call: HttpCall, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const headers = { ...EVENT_STREAM_HEADERS, ...answer.headers }
     reply.hijack()
     const response: ServerResponse = reply.raw
     response.writeHead(200, headers)
@@ -209,13 +229,11 @@ export class Server {
     this.#house.metrics.streams = this.#streams.size
     this.#note(request, 200, code, call.type)
     response.end()
-    return reply
   }
 
   async #converse(route: Route, raw: WebSocket, request: FastifyRequest): Promise<void> {
-    const { caller } = (request.raw as Marked)[ARRIVED] as Arrived
     const socket = new LiveSocket(raw)
-    const call = new HttpCall({ request: request.raw, caller, rest: (request.params as { '*'?: string })['*'] ?? '', query: request.query, body: undefined })
+    const call = callOf(request)
     this.#sockets.add(socket)
     this.#house.metrics.conversations = this.#sockets.size
     this.#enter(call)
@@ -231,14 +249,14 @@ export class Server {
     this.#leave(call)
     this.#sockets.delete(socket)
     this.#house.metrics.conversations = this.#sockets.size
-    this.#note(request.raw, 101, code)
+    this.#note(request, 101, code)
   }
 
   // ── out ───────────────────────────────────────────────────────────────────────────────────────
 
   #refuse(request: FastifyRequest, reply: FastifyReply, error: TroupeError, route?: Route, type?: string): FastifyReply {
     const status = statusOf(error)
-    this.#note(request.raw, status, error.code, type)
+    this.#note(request, status, error.code, type)
     if (status === 500) this.#report(error, error)
     const wait = retryAfter(error)
     if (wait !== undefined) void reply.header('retry-after', wait)
@@ -254,23 +272,23 @@ export class Server {
     const { audit, house } = this.#options
     if (error.code !== 'ECONNRESET') {
       house.metrics.request(status, 'InvalidMessage', 0)
-      audit.add({ at: house.clock.now(), who: 'unknown', remote: socket.remoteAddress ?? '', method: '', path: '', status, code: 'InvalidMessage', ms: 0 })
+      audit.add({ at: house.clock.now(), who: 'unknown', remote: socket.remoteAddress ?? '', method: '', path: '', type: undefined, status, code: 'InvalidMessage', ms: 0 })
     }
     if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
     const body = JSON.stringify({ code: 'InvalidMessage', message: REASON[status], hint: 'see the documentation of your HTTP library' })
     socket.end(`HTTP/1.1 ${status} ${REASON[status]}\r\ncontent-type: ${JSON_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`, () => socket.destroy())
   }
 
-  #note(request: IncomingMessage, status: number, code?: string, type?: string): void {
-    const arrived = (request as Marked)[ARRIVED]
+  #note(request: FastifyRequest, status: number, code?: string, type?: string): void {
+    const { raw, arrived } = request as Marked
     // The library tells some errors twice; the second time nobody is on record.
     if (arrived === undefined) return
-    ;(request as Marked)[ARRIVED] = undefined
+    ;(request as Marked).arrived = undefined
     const { audit, house } = this.#options
     const ms = house.clock.elapsed() - arrived.at
     house.metrics.request(status, code, ms)
     const who = status === 401 ? 'unknown' : arrived.caller.name
-    audit.add({ at: house.clock.now(), who, remote: request.socket.remoteAddress ?? '', method: request.method ?? '', path: pathOf(request), ...(type !== undefined && { type }), status, ...(code !== undefined && { code }), ms })
+    audit.add({ at: house.clock.now(), who, remote: raw.socket.remoteAddress ?? '', method: raw.method ?? '', path: pathOf(raw), type, status, code, ms })
   }
 
   /** What a caller does not get to see. */
@@ -326,6 +344,9 @@ function asTold(route: Route | undefined, error: TroupeError): unknown {
 }
 
 const REASON: Readonly<Record<number, string>> = { 400: 'Bad Request', 408: 'Request Timeout', 431: 'Request Header Fields Too Large' }
+
+/** For whoever was let in. */
+const callOf = (request: FastifyRequest): HttpCall => new HttpCall(request, ((request as Marked).arrived as Arrived).caller)
 
 const routeOf = (request: FastifyRequest): Route | undefined => (request.routeOptions?.config as { readonly route?: Route } | undefined)?.route
 
