@@ -1,7 +1,7 @@
 /** An assistant that may look at an account by itself, and asks its owner before it sends much. */
-import { actor, event, protocol, request, type Ref, type Troupe } from 'troupe'
+import { actor, protocol, request, type Ref, type Troupe } from 'troupe'
 import type { RemoteLanguageModel } from 'troupe/models'
-import { actorTools, agent, human, Human, type Agent, type HumanQuestion } from 'troupe/actors'
+import { actorTools, agent, human, Human, HumanNews, type Agent, type HumanQuestion } from 'troupe/actors'
 import { z } from 'zod'
 
 const MAY_SEND_EUROS = 50
@@ -21,27 +21,43 @@ const bank = actor(Bank, {
   },
 })
 
-/** What of a person's news is shown here. */
-const Front = protocol({ asked: event(z.object({ question: z.custom<HumanQuestion>() })) })
+/** What happens to a question: `person` is asked, reminded, or no longer needed. */
+export interface News {
+  readonly what: 'asked' | 'reminded' | 'delegated' | 'returned' | 'decided' | 'expired' | 'withdrawn'
+  readonly person: string
+  readonly question: HumanQuestion
+  readonly by?: string | undefined
+}
+
+const told = (onNews: (news: News) => void) =>
+  actor(HumanNews, {
+    on: {
+      asked: (news) => onNews({ ...news, what: 'asked' }),
+      reminded: (news) => onNews({ ...news, what: 'reminded' }),
+      delegated: (news) => onNews({ ...news, what: 'delegated' }),
+      returned: (news) => onNews({ ...news, what: 'returned' }),
+      closed: (news) => onNews({ ...news, what: news.how }),
+    },
+  })
 
 export interface Assistant {
   readonly ref: Ref<(typeof Agent)['specs']>
   /** The owner's word on a question. */
-  decide(id: string, approved: boolean): Promise<unknown>
+  decide(id: string, approved: boolean, comment?: string): Promise<unknown>
 }
 
-/** `onQuestion` is told when the owner is asked. */
-export function openAssistant(troupe: Troupe, { model, onQuestion }: { readonly model: RemoteLanguageModel; readonly onQuestion: (question: HumanQuestion) => void }): Assistant {
+/** The owner is reminded after ten minutes, the deputy asked after thirty, and after an hour nothing is sent. */
+export function openAssistant(troupe: Troupe, { model, onNews }: { readonly model: RemoteLanguageModel; readonly onNews: (news: News) => void }): Assistant {
   const account = troupe.spawn('bank', bank)
   troupe.keyed('person', human({ durable: false }))
   const owner = troupe.ref(Human, 'person/owner')
-  const front = troupe.spawn('front', actor(Front, { on: { asked: ({ question }) => onQuestion(question) } }))
-  troupe.subscribe('human.*', front)
+  troupe.subscribe('human.*', troupe.spawn('front', told(onNews)))
   const describe = { balance: 'What is in the account, in euros', transfer: 'Sends euros; gives what is left' }
   const tools = [
     ...actorTools(account, { only: ['balance'], describe }),
     ...actorTools(account, { only: ['transfer'], describe, timeout: '1m', approve: (input) => (input as { euros: number }).euros > MAY_SEND_EUROS }),
   ]
-  const ref = troupe.spawn('assistant', agent({ model, instructions: 'You look after an account. Use the tools; make nothing up.', memory: true, tools, approver: owner }))
-  return { ref, decide: (id, approved) => owner.ask({ type: 'decide', id, approved, by: 'the owner' }) }
+  const approval = { remindAfter: ['10m'], delegate: [{ to: 'deputy', after: '30m' }], expiresIn: '1h' } as const
+  const ref = troupe.spawn('assistant', agent({ model, instructions: 'You look after an account. Use the tools; make nothing up.', memory: true, tools, approver: owner, approval }))
+  return { ref, decide: (id, approved, comment) => owner.ask({ type: 'decide', id, approved, by: 'the owner', ...(comment !== undefined && { comment }) }) }
 }

@@ -3,35 +3,31 @@
  *
  *   node build.mjs --quiet && node dist-examples/assistant/main.js
  *   printf 'Send 80 euros to Grace\ny\n' | node dist-examples/assistant/main.js
+ *
+ * With --http its owner may decide from elsewhere too:
+ *
+ *   echo 'Send 80 euros to Grace' | node dist-examples/assistant/main.js --http 8080
+ *   curl localhost:8080/actors/person/owner -H 'content-type: application/json' -d '{"type":"list"}'
+ *   curl localhost:8080/actors/person/owner -H 'content-type: application/json' -d '{"type":"decide","id":"…","approved":true,"by":"Ada"}'
  */
-import { createInterface } from 'node:readline/promises'
 import { createTroupe } from 'troupe'
-import { openAssistant } from './assistant.js'
+import { gateway, Human } from 'troupe/actors'
+import { openAssistant, type Assistant } from './assistant.js'
 import { scriptedModel } from './model.js'
+import { Terminal } from './terminal.js'
 
-const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
-const say = (words: string): void => void process.stdout.write(words)
-const nextLine = async (): Promise<string | undefined> => ((await lines.next()) as IteratorResult<string, undefined>).value
+const at = process.argv.indexOf('--http')
+const port = Number(process.argv[at + 1] ?? 0)
 
 process.stderr.write('(rules stand in for a model: ask for your balance, or “Send 80 euros to Grace”)\n')
 const troupe = await createTroupe({ signals: true })
-const assistant = openAssistant(troupe, {
-  model: scriptedModel,
-  onQuestion: ({ id, question, details }) => {
-    say(`[${question} ${details}] y/n? `)
-    void nextLine().then((line) => assistant.decide(id, line?.trim().toLowerCase() === 'y'))
-  },
-})
-
-for (;;) {
-  const line = await nextLine()
-  if (line === undefined) break
-  if (line.trim() === '') continue
-  for await (const chunk of assistant.ref.stream({ type: 'run', input: line })) {
-    if (chunk.kind === 'text') say(chunk.text)
-    if (chunk.kind === 'tool-call') say(`[${chunk.tool} ${JSON.stringify(chunk.input)}]\n`)
-    if (chunk.kind === 'approval' && chunk.state !== 'asked') say(`[${chunk.state} by ${chunk.by}]\n`)
-    if (chunk.kind === 'done') say('\n')
-  }
+const terminal = new Terminal(process.stdin, (words) => void process.stdout.write(words), { others: at > 0, signal: troupe.stopping })
+const assistant: Assistant = openAssistant(troupe, { model: scriptedModel, onNews: (news) => terminal.tell(news, assistant) })
+if (at > 0) {
+  const { url } = await troupe.spawn('gateway', gateway(troupe, { actors: { 'person/*': Human }, port })).ask({ type: 'listening' })
+  process.stderr.write(`(questions at ${url}/actors/person/owner)\n`)
 }
+await terminal.serve(assistant).catch((error: unknown) => {
+  if (!troupe.stopping.aborted) throw error
+})
 await troupe.stop()

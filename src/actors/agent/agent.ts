@@ -3,6 +3,7 @@ import { nameRemote } from '../../models/named-remote.js'
 import type { Address, Invocable, Options, Schema } from '../../runtime/index.js'
 import { jsonSchemaOf } from '../json-schema-of.js'
 import { needs } from '../kernels.js'
+import type { Patience } from './approval.js'
 import type { Guardrail } from './guardrail.js'
 import { RUNS_AT_ONCE } from './limits.js'
 import { nothingKept, type FactMemory, type Kept } from './memory.js'
@@ -30,6 +31,8 @@ export interface AgentOptions extends Pick<Options, 'mailbox' | 'supervise' | 'r
   readonly guard?: { readonly input?: Guardrail; readonly passage?: Guardrail; readonly output?: Guardrail }
   /** Whom tools with `approve` ask: the ref of a human, or of any actor with an `approve` request. */
   readonly approver?: { readonly address: Address }
+  /** Reminders, expiry and who is asked instead, for what the approver is asked. A `human` heeds them. Default it waits for ever. */
+  readonly approval?: Patience
   /** Most tokens of one model turn. Default 128 for the embedded model, otherwise 1,024. */
   readonly maxTokens?: number
   readonly temperature?: number
@@ -55,7 +58,7 @@ export function agent(options: AgentOptions = {}): Invocable<(typeof Agent)['spe
   })
 }
 
-function settingsOf({ model = 'embedded:generator', instructions = '', tools = [], output, memory = false, budget = {}, prices = { prompt: 0, completion: 0 }, guard = {}, approver, temperature, ...options }: AgentOptions): Settings {
+function settingsOf({ model = 'embedded:generator', instructions = '', tools = [], output, memory = false, budget = {}, prices = { prompt: 0, completion: 0 }, guard = {}, approver, approval = {}, temperature, ...options }: AgentOptions): Settings {
   const name = typeof model === 'string' ? model : nameRemote(model)
   const embedded = name.startsWith('embedded:')
   const { maxTokens = embedded ? 128 : 1_024, contextTokens = embedded ? 1_024 : 16_384, toolCalls = runsHere(name) ? 'constrained' : 'native' } = options
@@ -73,7 +76,7 @@ function settingsOf({ model = 'embedded:generator', instructions = '', tools = [
     budget,
     prices,
     guard,
-    approver: approver?.address,
+    approver: approver === undefined ? undefined : { address: approver.address, patience: approval },
     remembers: memory !== false,
     facts: facts === true ? {} : facts === false ? undefined : facts,
   }

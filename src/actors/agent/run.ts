@@ -4,7 +4,7 @@
  * off goes on after the last of them that is on record.
  */
 import type { ChatMessage } from '../../models/index.js'
-import { TroupeError, type Address, type Me, type Schema } from '../../runtime/index.js'
+import { TroupeError, type Me, type Schema } from '../../runtime/index.js'
 import type { JsonObject } from '../json-schema-of.js'
 import type { Writers } from '../generator/rewriting.js'
 import { askModel, type Manner, type Turn } from './ask-model.js'
@@ -15,7 +15,7 @@ import type { Agent, AgentBudget, AgentChunk, AgentOutcome, AgentTask } from './
 import { Purse, type Prices } from './purse.js'
 import { issuesOf, type Tool } from './tool.js'
 import type { Toolbox } from './toolbox.js'
-import { useTools } from './use-tools.js'
+import { useTools, type Bench } from './use-tools.js'
 
 export interface Settings extends Manner {
   readonly instructions: string
@@ -25,7 +25,7 @@ export interface Settings extends Manner {
   readonly budget: AgentBudget
   readonly prices: Prices
   readonly guard: { readonly input?: Guardrail; readonly passage?: Guardrail; readonly output?: Guardrail }
-  readonly approver: Address | undefined
+  readonly approver: Bench['approver']
   readonly facts: FactMemory | undefined
   /** Whether the conversation is kept. */
   readonly remembers: boolean

@@ -4,7 +4,7 @@ import { protocol, TroupeError, type Address, type Duration, type Me } from '../
 import { milliseconds } from '../../ground/duration.js'
 import { describe } from '../../ground/errors.js'
 import type { JsonObject } from '../json-schema-of.js'
-import { approved } from './approval.js'
+import { approved, type Patience } from './approval.js'
 import { emitting } from './emitting.js'
 import { judged, type Guardrail } from './guardrail.js'
 import { CALLS_AT_ONCE_MAX, OUTPUT_CHARS_MAX } from './limits.js'
@@ -14,7 +14,7 @@ import type { Tool } from './tool.js'
 /** What the calls of a run have in common. */
 export interface Bench {
   readonly tools: ReadonlyMap<string, Tool>
-  readonly approver: Address | undefined
+  readonly approver: { readonly address: Address; readonly patience: Patience } | undefined
   readonly guardrail: Guardrail | undefined
   readonly context: JsonObject
   readonly deadline: number
@@ -84,15 +84,15 @@ class Use {
     const { approver } = this.#bench
     if (tool.approve(input)) {
       if (approver === undefined) throw new TroupeError('InvalidDefinition', `${tool.name} needs a person's approval, and the agent has nobody to ask`, 'give agent({ approver: ref }) a human, or any actor with an `approve` request')
-      const { approved: yes, comment } = await this.#asked(tool, input, approver)
-      if (!yes) return { ok: false, output: `not done: the person who was asked said no${comment === undefined ? '' : `: ${comment}`}` }
+      const { approved: yes, comment, how } = await this.#asked(tool, input, approver)
+      if (!yes) return { ok: false, output: how === 'expired' ? 'not done: a person was asked, and nobody decided in time' : `not done: the person who was asked said no${comment === undefined ? '' : `: ${comment}`}` }
     }
     const result = await this.#done(tool, input)
     if (result.ok || tool.onError !== 'fail' || this.#siblings.signal.aborted) return result
     throw new TroupeError('ActorFailed', `tool ${tool.name} failed: ${readable(result.output)}`, "see what it says, or let the model go on without it: onError: 'tell'", { tool: tool.name })
   }
 
-  async #asked(tool: Tool, input: unknown, approver: Address): Promise<Awaited<ReturnType<typeof approved>>> {
+  async #asked(tool: Tool, input: unknown, approver: NonNullable<Bench['approver']>): Promise<Awaited<ReturnType<typeof approved>>> {
     const { id } = this.#call
     const chunk = { kind: 'approval', speaker: this.#me.id, id, tool: tool.name, input } as const
     this.#emit({ ...chunk, state: 'asked' })
