@@ -1,14 +1,7 @@
 /** The card by which an agent is found. */
-type AgentCard = import('@a2a-js/sdk').AgentCard
+import type { Introduction } from './served.js'
 
-export interface Introduction {
-  readonly name: string
-  readonly description: string
-  /** Default 1.0.0. */
-  readonly version?: string
-  /** What it is good at; one skill, its description, when left out. */
-  readonly skills?: readonly { readonly id: string; readonly name: string; readonly description: string; readonly tags?: readonly string[]; readonly examples?: readonly string[] }[]
-}
+type AgentCard = import('@a2a-js/sdk').AgentCard
 
 const TEXT = 'text/plain'
 const JSON_TYPE = 'application/json'

@@ -1,8 +1,8 @@
 /** One task of A2A as a run of an agent. */
-import type { Ref } from '../../runtime/index.js'
 import { TroupeError } from '../../ground/errors.js'
-import type { Agent, AgentChunk } from '../agent/protocol.js'
+import type { AgentChunk } from '../agent/protocol.js'
 import { asTroupeError } from '../gateway/statuses.js'
+import type { AgentFor } from './served.js'
 import { ownerOf } from './tasks.js'
 
 type Sdk = typeof import('@a2a-js/sdk')
@@ -11,10 +11,6 @@ type Bus = import('@a2a-js/sdk/server').ExecutionEventBus
 type Context = import('@a2a-js/sdk/server').RequestContext
 type State = import('@a2a-js/sdk').TaskState
 type Part = import('@a2a-js/sdk').Part
-
-export type AgentRef = Ref<(typeof Agent)['specs']>
-/** The agent that works on a conversation of a caller. */
-export type AgentFor = (conversation: string) => AgentRef
 
 export class AgentExecutor implements Executor {
   readonly #sdk: Pick<Sdk, 'TaskState' | 'Role'>

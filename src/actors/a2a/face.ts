@@ -1,8 +1,9 @@
 /** An agent of this troupe for others, by A2A 1.0 (JSON-RPC). */
 import { TroupeError, describe } from '../../ground/errors.js'
 import type { Answer, Call, Face, Route } from '../gateway/face.js'
-import { cardOf, type Introduction } from './card.js'
-import { AgentExecutor, type AgentFor, type AgentRef } from './executor.js'
+import { cardOf } from './card.js'
+import { AgentExecutor } from './executor.js'
+import type { AgentFor, AgentRef, Introduction } from './served.js'
 import { Tasks } from './tasks.js'
 
 type ServerSdk = typeof import('@a2a-js/sdk/server')
