@@ -29,6 +29,8 @@ describe('personal data', () => {
     ['Pay to DE89 3704 0044 0532 0130 00 TODAY, not to XY89370400440532013000X.', 'Pay to <IBAN> TODAY, not to XY89370400440532013000X.'],
     ['It came from 192.168.0.17 and 2001:db8::ff00:42:8329, version 1.2.3.', 'It came from <IP> and <IP>, version 1.2.3.'],
     ['My name is Ada Lovelace. Hello!', 'My name is <PERSON>. Hello!'],
+    ["My name's Grace, call me Amazing Grace please.", "My name's <PERSON>, call me <PERSON> please."],
+    ['你好，我叫王小明。', '你好，我叫<PERSON>。'],
     ['The meeting is at 10:30:45 in room 4, it costs 12 euros.', 'The meeting is at 10:30:45 in room 4, it costs 12 euros.'],
     ['请打电话给我：13812345678', '请打电话给我：<PHONE>'],
   ])('%s', async (text, safe) => {
