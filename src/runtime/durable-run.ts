@@ -192,6 +192,11 @@ export class DurableRun {
     this.#cell.parts.unclaimed.arrived([ask], numbers)
   }
 
+  /** How far a handler that runs again has come. */
+  get progress(): Pick<Replay, 'replaying' | 'hasMore' | 'missing' | 'divergence'> {
+    return this.#replay
+  }
+
   /** Its actor's life ends: what fails from now on fails for that, and is no result. */
   leave(): void {
     this.#left = true

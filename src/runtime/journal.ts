@@ -81,6 +81,7 @@ export class Journal {
   readonly #versions = new Map<string, number>()
   /** When actors want to be woken. */
   readonly #alarms = new Map<Address, number>()
+  readonly #damaged: number[] = []
   #n: number
 
   private constructor(store: Store, clock: Clock, epoch: number, n: number) {
@@ -111,6 +112,7 @@ export class Journal {
       if (entry === undefined) {
         // A damaged entry harms nobody else: it stays where it is, for whoever mends it.
         this.#count(n, 1)
+        this.#damaged.push(n)
         continue
       }
       let record = records.get(entry.address)
@@ -146,6 +148,11 @@ export class Journal {
   /** When sleeping actors want to be woken. */
   get alarms(): ReadonlyMap<Address, number> {
     return this.#alarms
+  }
+
+  /** Entries of the log that cannot be read. */
+  get damaged(): readonly number[] {
+    return this.#damaged
   }
 
   /** Whom the last process left something for. */

@@ -112,6 +112,16 @@ export class Replay {
     return this.#given.size < this.#records.length
   }
 
+  /** What it has done in a former life and has not come to now. */
+  get missing(): Recorded | undefined {
+    return this.#records.find((record) => !this.#given.has(record))
+  }
+
+  /** Why it can never come to that. */
+  get divergence(): TroupeError | undefined {
+    return this.#failed
+  }
+
   /** The handler has ended: throws `Incompatible` when it left recorded effects uncalled. */
   ended(): void {
     if (this.#given.size < this.#records.length) this.#diverge('the code ends before its recorded effects')

@@ -1,7 +1,7 @@
 /** The door to LMDB: durable state in one folder, for one process at a time. */
 import { createHash } from 'node:crypto'
 import { mkdir, realpath } from 'node:fs/promises'
-import type { RootDatabase } from 'lmdb'
+import type { RootDatabase, Transaction } from 'lmdb'
 import { TroupeError } from '../../ground/errors.js'
 import { holdLock, type Lock } from './lock.js'
 import { checkMark } from './mark.js'
@@ -43,6 +43,20 @@ export function lmdb(folder: string, options: LmdbOptions = {}): OpenStore {
       await lock.release()
       throw error
     }
+  }
+}
+
+/**
+ * Opens a store to look into it, also while a troupe has it open: whatever is read is of one moment, and nothing is
+ * written. Throws `Unauthorized` for a wrong key, `InvalidDefinition` for a folder without a store.
+ */
+export function lmdbReadOnly(folder: string, { key: given }: Pick<LmdbOptions, 'key'> = {}): OpenStore {
+  return async () => {
+    const { open } = await load()
+    const key = given === undefined ? undefined : keyOf(given)
+    await checkMark(folder, key, 'refuse')
+    const database = open<Uint8Array, (string | number)[]>({ path: folder, readOnly: true, encoding: 'binary', keyEncoding: 'ordered-binary', ...(key !== undefined && { encryptionKey: key }) })
+    return new LmdbView(database)
   }
 }
 
@@ -140,5 +154,34 @@ class LmdbStore implements Store {
   async close(): Promise<void> {
     await this.#database.close()
     await this.#lock.release()
+  }
+}
+
+class LmdbView implements Store {
+  readonly #database: RootDatabase<Uint8Array, (string | number)[]>
+  readonly #transaction: Transaction
+
+  constructor(database: RootDatabase<Uint8Array, (string | number)[]>) {
+    this.#database = database
+    this.#transaction = database.useReadTransaction()
+  }
+
+  commit(): Promise<void> {
+    return Promise.reject(new TroupeError('InvalidDefinition', 'the store is open for reading', 'open it with lmdb(…) to write'))
+  }
+
+  get(key: Key): Uint8Array | undefined {
+    const found = this.#database.get(key as (string | number)[], { transaction: this.#transaction })
+    return found === undefined ? undefined : plain(found)
+  }
+
+  *range(from: Key, to: Key): Iterable<Entry> {
+    const transaction = this.#transaction
+    for (const { key, value } of this.#database.getRange({ start: from as (string | number)[], end: to as (string | number)[], transaction })) yield { key: Array.isArray(key) ? key : [key], value: plain(value) }
+  }
+
+  async close(): Promise<void> {
+    this.#transaction.done()
+    await this.#database.close()
   }
 }

@@ -16,14 +16,15 @@ interface Mark {
   readonly proof?: string
 }
 
-/** Checks the folder's mark, or makes it. Throws `Unauthorized`, `Incompatible` or `StoreCorrupt`. */
-export async function checkMark(folder: string, key: string | undefined): Promise<void> {
+/** Checks the folder's mark; one without is marked, or holds no store. Throws `Unauthorized`, `Incompatible` or `StoreCorrupt`. */
+export async function checkMark(folder: string, key: string | undefined, unmarked: 'mark' | 'refuse' = 'mark'): Promise<void> {
   const file = join(folder, FILE)
   const proof = key === undefined ? undefined : createHmac('sha256', key).update(FILE).digest()
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined
     throw error
   })
+  if (text === undefined && unmarked === 'refuse') throw new TroupeError('InvalidDefinition', `${folder} holds no store`, 'give the folder that lmdb(…) was given')
   if (text === undefined) return write(file, { version: VERSION, ...(proof && { proof: proof.toString('hex') }) })
   const mark = parse(text, file)
   if (mark.version > VERSION) throw new TroupeError('Incompatible', `${folder} was written by store version ${mark.version}, this is ${VERSION}`, 'open it with the version of Troupe that wrote it, or a later one')
