@@ -3,7 +3,9 @@ import { ClientFactory, ClientFactoryOptions, DefaultAgentCardResolver, type Cli
 import { Role, TaskState, type Part, type SendMessageRequest, type StreamResponse } from '@a2a-js/sdk'
 import { afterEach, describe, expect, test } from 'vitest'
 import { actor, createTroupe, TroupeError, type Troupe } from 'troupe'
-import { a2a, Agent, gateway, remoteAgent, type AgentChunk } from 'troupe/actors'
+import { a2a, Agent, gateway, remoteAgent, type AgentChunk, type GatewayOptions } from 'troupe/actors'
+import type { ExecutionEventBus, RequestContext } from '@a2a-js/sdk/server'
+import { AgentExecutor } from '../../src/actors/a2a/executor.js'
 
 const KEYS = [
   { name: 'ada', key: 'a-key-that-ada-holds', may: '*' as const },
@@ -16,7 +18,7 @@ afterEach(async () => void (await Promise.all(open.splice(0).map((troupe) => tro
 const usage = { steps: 1, promptTokens: 3, completionTokens: 3, money: 0 }
 
 /** Says what it hears, counted within its conversation; or does what it is told. */
-async function house(): Promise<{ url: string; left: Promise<string> }> {
+async function house(keys: GatewayOptions['keys'] = KEYS): Promise<{ url: string; left: Promise<string> }> {
   let leave: (reason: string) => void = () => {}
   const left = new Promise<string>((resolve) => (leave = resolve))
   const parrot = actor(Agent, {
@@ -47,14 +49,15 @@ async function house(): Promise<{ url: string; left: Promise<string> }> {
   const troupe = await createTroupe({ log: () => {} })
   open.push(troupe)
   const face = a2a({ name: 'parrot', description: 'says what it hears', agent: troupe.keyed('parrot', parrot), skills: [{ id: 'say', name: 'say', description: 'says it', tags: ['speech'] }] })
-  const { url } = await troupe.spawn('gateway', gateway(troupe, { actors: {}, faces: [face], keys: KEYS })).ask({ type: 'listening' })
+  const { url } = await troupe.spawn('gateway', gateway(troupe, { actors: {}, faces: [face], keys })).ask({ type: 'listening' })
   return { url, left }
 }
 
 const headersOf = (name: string): { authorization: string } => ({ authorization: `Bearer ${KEYS.find((key) => key.name === name)?.key}` })
 
-async function clientOf(url: string, name = 'ada'): Promise<Client> {
-  const fetchImpl: typeof fetch = (input, init) => fetch(input, { ...init, headers: { ...(init?.headers as Record<string, string>), ...headersOf(name) } })
+async function clientOf(url: string, name = 'ada', key?: string): Promise<Client> {
+  const headers = key === undefined ? headersOf(name) : { authorization: `Bearer ${key}` }
+  const fetchImpl: typeof fetch = (input, init) => fetch(input, { ...init, headers: { ...(init?.headers as Record<string, string>), ...headers } })
   const { JsonRpcTransportFactory } = await import('@a2a-js/sdk/client')
   const factory = new ClientFactory(ClientFactoryOptions.createFrom(ClientFactoryOptions.default, { cardResolver: new DefaultAgentCardResolver({ fetchImpl }), transports: [new JsonRpcTransportFactory({ fetchImpl })] }))
   return factory.createFromUrl(url)
@@ -98,6 +101,37 @@ describe('an agent served by A2A', () => {
     expect((await send(bob, 'mine', 'c1')).text).toBe('1: mine')
     expect((await ada.getTask({ tenant: '', id: first.id })).artifacts).toHaveLength(1)
     await expect(bob.getTask({ tenant: '', id: first.id })).rejects.toThrow()
+  })
+
+  test('is not led into the conversation of a caller whose name begins with another one', async () => {
+    const { url } = await house([...KEYS, { name: 'ada:work', key: 'a-key-for-work-of-ada', may: '*' }])
+    const work = await clientOf(url, 'ada:work', 'a-key-for-work-of-ada')
+    expect((await send(work, 'secret', 'c1')).text).toBe('1: secret')
+    expect((await send(await clientOf(url, 'ada'), 'spy', 'work:c1')).text).toBe('1: spy')
+  })
+
+  test('works on so many tasks at once, and fails the next', async () => {
+    const sdk = await import('@a2a-js/sdk')
+    const troupe = await createTroupe({ log: () => {} })
+    open.push(troupe)
+    const states: (string | undefined)[] = []
+    const bus = { publish: (event: { kind: string; data: { status?: { message?: { parts: Part[] } } } }) => void states.push(event.data.status?.message?.parts.map(({ content }) => (content?.$case === 'text' ? content.value : '')).join('')), finished: () => {} } as unknown as ExecutionEventBus
+    const idle = actor(Agent, { on: { run: async function* (_, me): AsyncGenerator<AgentChunk> {
+          await new Promise((resolve) => me.signal.addEventListener('abort', resolve))
+          yield { kind: 'text', speaker: me.id, text: 'called off' }
+        }, answer: () => Promise.reject(new Error('not asked')) } })
+    const executor = new AgentExecutor(sdk, troupe.keyed('idle', idle), 1)
+    const context = (taskId: string): RequestContext => ({ taskId, contextId: taskId, userMessage: ask([textPart('go')]).message, context: { user: { userName: 'ada' } } }) as unknown as RequestContext
+    const first = executor.execute(context('t1'), bus)
+    await executor.execute(context('t2'), bus)
+    expect(states.at(-1)).toContain('Overloaded')
+    await executor.cancelTask('t1', bus)
+    await first
+    states.length = 0
+    const third = executor.execute(context('t3'), bus)
+    expect(states.join()).not.toContain('Overloaded')
+    await executor.cancelTask('t3', bus)
+    await third
   })
 
   test('refuses and fails with words, and never with a stack', async () => {

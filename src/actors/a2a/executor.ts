@@ -1,7 +1,6 @@
 /** One task of A2A as a run of an agent. */
-import { TroupeError } from '../../ground/errors.js'
+import { TroupeError, asTroupeError } from '../../ground/errors.js'
 import type { AgentChunk } from '../agent/protocol.js'
-import { asTroupeError } from '../gateway/statuses.js'
 import type { AgentFor } from './served.js'
 import { ownerOf } from './tasks.js'
 
@@ -17,9 +16,13 @@ export class AgentExecutor implements Executor {
   readonly #agentFor: AgentFor
   readonly #running = new Map<string, AbortController>()
 
-  constructor(sdk: Pick<Sdk, 'TaskState' | 'Role'>, agentFor: AgentFor) {
+  readonly #max: number
+
+  /** While `max` tasks are under way the next one fails with `Overloaded`: nobody need wait for a task, so no connection bounds them. */
+  constructor(sdk: Pick<Sdk, 'TaskState' | 'Role'>, agentFor: AgentFor, max: number) {
     this.#sdk = sdk
     this.#agentFor = agentFor
+    this.#max = max
   }
 
   async execute(context: Context, bus: Bus): Promise<void> {
@@ -27,18 +30,20 @@ export class AgentExecutor implements Executor {
     const { taskId, contextId, userMessage } = context
     const telling = new Telling(this.#sdk, bus, taskId, contextId)
     const stop = new AbortController()
-    this.#running.set(taskId, stop)
+    const isFull = this.#running.size >= this.#max
+    if (!isFull) this.#running.set(taskId, stop)
     bus.publish({ kind: 'task', data: { id: taskId, contextId, status: { state: TaskState.TASK_STATE_SUBMITTED, message: undefined, timestamp: undefined }, artifacts: [], history: [userMessage], metadata: undefined } })
     try {
+      if (isFull) throw new TroupeError('Overloaded', `${this.#max} tasks are under way`, 'try again later, or call off one of yours')
       const input = inputOf(userMessage.parts)
       telling.standing(TaskState.TASK_STATE_WORKING)
-      // A caller chooses its conversations, but not among those of others.
-      const agent = this.#agentFor(encodeURIComponent(`${ownerOf(context.context)}:${contextId}`))
+      // A caller chooses its conversations, but not among those of others: neither part may hold the colon between them.
+      const agent = this.#agentFor([ownerOf(context.context), contextId].map(encodeURIComponent).join(':'))
       for await (const chunk of agent.stream({ type: 'run', input, run: taskId }, { signal: stop.signal })) telling.tell(chunk)
     } catch (thrown) {
       if (!stop.signal.aborted) telling.failed(asTroupeError(thrown))
     } finally {
-      this.#running.delete(taskId)
+      if (this.#running.get(taskId) === stop) this.#running.delete(taskId)
       bus.finished()
     }
   }

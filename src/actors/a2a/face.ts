@@ -19,7 +19,7 @@ export interface A2aOptions extends Introduction {
 /** In a scope, the face's address; its message types are A2A's methods. */
 const A2A = '/a2a'
 const CARD = '/.well-known/agent-card.json'
-/** Tasks that may still be asked about; the oldest is forgotten. */
+/** Tasks that may still be asked about, where the oldest is forgotten; so no more may be under way. */
 const TASKS_MAX = 1_000
 
 /** For `gateway({ faces: [a2a({ … })] })`. Needs `@a2a-js/sdk`. */
@@ -43,7 +43,7 @@ async function open(options: A2aOptions, agentFor: AgentFor): Promise<Desk> {
     throw new TroupeError('MissingDependency', `serving agents by A2A needs @a2a-js/sdk, which could not be loaded: ${describe(cause)}`, 'npm install @a2a-js/sdk', { dependency: '@a2a-js/sdk' }, cause)
   })
   const card = cardOf(options, A2A)
-  const handler = new server.JsonRpcTransportHandler(new server.DefaultRequestHandler(card, new Tasks(TASKS_MAX), new AgentExecutor(sdk, agentFor)))
+  const handler = new server.JsonRpcTransportHandler(new server.DefaultRequestHandler(card, new Tasks(TASKS_MAX), new AgentExecutor(sdk, agentFor, TASKS_MAX)))
   return (call) => answer(call, handler, server, (version) => server.validateVersion(version, card, 'JSONRPC'))
 }
 
