@@ -5,7 +5,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
 import { actor, createTroupe, event, protocol, request, TroupeError, type Troupe } from 'troupe'
-import { gateway, mcp } from 'troupe/actors'
+import { gateway, mcp, type GatewayOptions } from 'troupe/actors'
 import { z } from 'zod'
 
 const Account = protocol({
@@ -32,7 +32,7 @@ interface Bank {
   readonly left: Promise<string>
 }
 
-async function bank(): Promise<Bank> {
+async function bank(keys: GatewayOptions['keys'] = KEYS): Promise<Bank> {
   let leave: (code: string) => void = () => {}
   const left = new Promise<string>((resolve) => (leave = resolve))
   let begin = (): void => {}
@@ -57,7 +57,7 @@ async function bank(): Promise<Bank> {
   const troupe = await createTroupe({ log: () => {} })
   closing.push(() => troupe.stop())
   const face = mcp({ name: 'bank', instructions: 'Tools of one account.', actors: [{ ref: troupe.spawn('account', account), describe: { deposit: 'Puts money in.' } }] })
-  const { url } = await troupe.spawn('gateway', gateway(troupe, { actors: {}, faces: [face], keys: KEYS })).ask({ type: 'listening' })
+  const { url } = await troupe.spawn('gateway', gateway(troupe, { actors: {}, faces: [face], keys })).ask({ type: 'listening' })
   return { troupe, url, waiting, left }
 }
 
@@ -101,6 +101,14 @@ describe('an MCP server behind a gateway', () => {
     const refused = await reader.callTool({ name: 'account_deposit', arguments: { amount: 5 } })
     expect([refused.isError, JSON.stringify(refused.content)]).toEqual([true, expect.stringContaining('Unauthorized')])
     expect((await fetch(`${url}/mcp`, { method: 'POST', body: '{}' })).status).toBe(401)
+  })
+
+  test('counts each call of a batch, not the batch', async () => {
+    const { url } = await bank([{ name: 'slow', key: 'a-key-that-may-come-thrice', may: '*', rate: { perSecond: 0.001, burst: 3 } }])
+    const post = (calls: number): Promise<Response> =>
+      fetch(`${url}/mcp`, { method: 'POST', headers: { authorization: 'Bearer a-key-that-may-come-thrice', 'content-type': 'application/json', accept: 'application/json, text/event-stream' }, body: JSON.stringify(Array.from({ length: calls }, (_, id) => ({ jsonrpc: '2.0', id, method: 'tools/call', params: { name: 'account_balance' } }))) })
+    expect((await (await post(2)).text()).match(/"result"/g)).toHaveLength(2)
+    expect((await post(2)).status).toBe(429)
   })
 
   test('calls the work off when the caller leaves', async () => {

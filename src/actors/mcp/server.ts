@@ -1,8 +1,8 @@
 /** Chosen actors as an MCP server: on stdin and stdout, or as a face of a gateway. */
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js'
-import { TroupeError, describe } from '../../ground/errors.js'
-import type { Answer, Call, Face, Route } from '../gateway/face.js'
-import { asTroupeError, problemOf } from '../gateway/statuses.js'
+import { TroupeError, asTroupeError, describe } from '../../ground/errors.js'
+import type { Answer, Call, Face, House, Route } from '../gateway/face.js'
+import { problemOf } from '../gateway/statuses.js'
 import { jsonOf } from '../ai-sdk/specification.js'
 import { offersOf, type Offered, type OfferedActor } from './offer.js'
 
@@ -25,16 +25,31 @@ const MCP = '/mcp'
  */
 export function mcp(options: McpServerOptions): Face {
   const offers = offersOf(options.actors)
-  const routes: Route[] = [
-    { method: 'POST', path: MCP, handle: (call) => ({ kind: 'raw', run: (request, response) => answer(options, offers, call, request, response) }) },
+  const routes = ({ meter }: House): Route[] => [
+    {
+      method: 'POST',
+      path: MCP,
+      handle: (call) => {
+        meterBatch(call, meter)
+        return { kind: 'raw', run: (request, response) => answer(options, offers, call, request, response) }
+      },
+    },
     // Nothing is pushed to a client that did not ask.
     { method: 'GET', path: MCP, handle: (): Answer => notAllowed },
     { method: 'DELETE', path: MCP, handle: (): Answer => notAllowed },
   ]
-  return { routes: () => routes }
+  return { routes }
 }
 
 const notAllowed: Answer = { kind: 'json', status: 405, headers: { allow: 'POST' }, body: { jsonrpc: '2.0', id: null, error: { code: -32_000, message: 'only POST is served here' } } }
+
+/** One request over HTTP may carry many of MCP: each after the first counts as another. */
+function meterBatch({ body, caller }: Call, meter: House['meter']): void {
+  for (let more = Array.isArray(body) ? body.length - 1 : 0; more > 0; more--) {
+    const metered = meter(caller)
+    if (metered !== undefined) throw metered
+  }
+}
 
 async function answer(options: McpServerOptions, offers: ReadonlyMap<string, Offered>, call: Call, ...[request, response]: Parameters<Extract<Answer, { kind: 'raw' }>['run']>): Promise<void> {
   const { StreamableHTTPServerTransport } = await load(() => import('@modelcontextprotocol/sdk/server/streamableHttp.js'))
