@@ -116,6 +116,17 @@ describe('a signed token', () => {
     expect(first?.who).toBe('sub:ada')
   })
 
+  test('opens a conversation until it expires', async () => {
+    const clock = virtualClock()
+    stage = await open({ clock, tokens: { secret, may: () => '*' } })
+    const token = await new SignJWT({}).setProtectedHeader({ alg: 'HS256' }).setSubject('ada').setExpirationTime(new Date(clock.now() + 60_000)).sign(new TextEncoder().encode(secret))
+    const talk = await client(Counter, `${stage.url}/actors/counter`, { key: token, webSocket: (url, protocols) => new WebSocket(url, protocols) }).converse()
+    expect(await talk.ask({ type: 'add', a: 1, b: 2 })).toBe(3)
+    await clock.advance('61s')
+    await expect(talk.ask({ type: 'add', a: 1, b: 2 })).rejects.toMatchObject({ code: 'Unauthorized' })
+    talk.close()
+  })
+
   test('is worth nothing when it is forged, expired, of another issuer, or without a signature', async () => {
     stage = await open({ tokens: { secret, issuer: 'desk', may } })
     const good = await signed({})
@@ -161,10 +172,38 @@ describe('a browser', () => {
     stage = await open()
     expect(await raw(stage.port, 'GET /openapi.json HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n').answer).toMatch(/^HTTP\/1.1 403 /)
     expect(await raw(stage.port, 'GET /openapi.json HTTP/1.1\r\nhost: localhost\r\nsec-fetch-site: cross-site\r\nconnection: close\r\n\r\n').answer).toMatch(/^HTTP\/1.1 403 /)
+    expect(await raw(stage.port, 'GET /openapi.json HTTP/1.1\r\nhost: localhost\r\nsec-fetch-site: same-site\r\nconnection: close\r\n\r\n').answer).toMatch(/^HTTP\/1.1 403 /)
     const socket = new WebSocket(`${stage.url.replace('http', 'ws')}/actors/counter`, ['troupe.v1'], { origin: 'https://evil.example' })
     const refused = await new Promise((resolve) => socket.on('unexpected-response', (_request, response) => resolve(response.statusCode)))
     expect(refused).toBe(403)
   })
+})
+
+test('what is audited of a request is short, however long it was', async () => {
+  stage = await open()
+  expect((await stage.post('/actors/counter', { type: 'x'.repeat(500_000) })).status).toBe(422)
+  const [entry] = await stage.troupe.ref(Gateway, 'gateway').ask({ type: 'audited' })
+  expect(entry?.type).toHaveLength(201)
+})
+
+test.each(['{"type":"notes","__proto__":{}}', '{"type":"notes","__pr\\u006fto__":{}}', '{"type":"notes","\\u0063onstructor":{}}', '{"type":"notes","a":[{"\\u005F_proto_\\u005f":{}}]}'])('a body that would change prototypes is none: %s', async (body) => {
+  stage = await open()
+  expect(await codeOf(await stage.post('/actors/counter', body))).toEqual([400, 'InvalidMessage'])
+})
+
+test('letters written as escapes are letters', async () => {
+  stage = await open()
+  await stage.post('/actors/counter', '{"type":"note","text":"\\u0063onstructor \\u00e9"}')
+  expect(await (await stage.post('/actors/counter', { type: 'notes' })).json()).toEqual(['constructor é'])
+})
+
+test('a conversation whose peer does not say goodbye does not keep the gateway', async () => {
+  stage = await open({ limits: { drain: 1 } })
+  const { socket } = raw(stage.port, 'GET /actors/counter HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-protocol: troupe.v1\r\n\r\n', { keepOpen: true })
+  await new Promise((resolve) => socket.once('data', resolve))
+  const closed = new Promise((resolve) => socket.once('close', resolve))
+  await stage.troupe.stop()
+  await closed
 })
 
 test('more than may be under way are told so at once', async () => {

@@ -50,7 +50,9 @@ export class Admission {
       return refusal(403, 'Unauthorized', 'a gateway without keys is for this machine alone', 'call it by 127.0.0.1 or localhost, or give it keys')
     }
     const own = origin === undefined || this.#origins.has(origin) || origin === `http://${host}` || origin === `https://${host}`
-    if (own && (origin !== undefined || headers['sec-fetch-site'] !== 'cross-site')) return undefined
+    // Another port of this host is another origin, but the same site.
+    const site = headers['sec-fetch-site']
+    if (own && (origin !== undefined || (site !== 'cross-site' && site !== 'same-site'))) return undefined
     return refusal(403, 'Unauthorized', 'pages of this origin may not call', 'list it in gateway({ origins })')
   }
 }

@@ -18,7 +18,10 @@ export interface AuditEntry {
   readonly ms: number
 }
 
-const PATH_LENGTH_MAX = 200
+const TEXT_LENGTH_MAX = 200
+
+/** Copied, since a slice of a long text would keep all of it. */
+const cut = (text: string): string => (text.length > TEXT_LENGTH_MAX ? `${Buffer.from(text.slice(0, TEXT_LENGTH_MAX)).toString()}…` : text)
 
 type Kept = { -readonly [K in keyof Required<AuditEntry>]: K extends 'type' | 'code' ? string | undefined : AuditEntry[K] }
 
@@ -39,8 +42,8 @@ export class Audit {
     slot.who = given.who
     slot.remote = given.remote
     slot.method = given.method
-    slot.path = given.path.length > PATH_LENGTH_MAX ? `${given.path.slice(0, PATH_LENGTH_MAX)}…` : given.path
-    slot.type = given.type
+    slot.path = cut(given.path)
+    slot.type = given.type === undefined ? undefined : cut(given.type)
     slot.status = given.status
     slot.code = given.code
     slot.ms = given.ms

@@ -7,14 +7,15 @@
  *
  * Invariant: a stream sends a chunk only with credit from its reader and room in the socket. Both hold back its producer.
  */
-import { TroupeError } from '../../ground/errors.js'
+import { TroupeError, asTroupeError } from '../../ground/errors.js'
 import type { Message, Ref } from '../../runtime/index.js'
+import { heed } from '../../runtime/heed.js'
 import type { Call, House } from './face.js'
 import { parseJson, toJson } from './json.js'
 import { CONVERSATION_MAX, CREDIT_FIRST, CREDIT_MAX } from './limits.js'
 import { addressed, timeoutOf } from './message.js'
 import type { Socket } from './socket.js'
-import { asTroupeError, problemOf } from './statuses.js'
+import { problemOf, refusal } from './statuses.js'
 
 interface Frame {
   readonly id: number
@@ -32,6 +33,7 @@ export function converse(house: House, call: Call, socket: Socket): Promise<void
     const conversation = new Conversation(house, call, socket, ref, resolve)
     socket.onText((text) => conversation.take(text))
     socket.onClose(() => conversation.close())
+    heed(call.signal, () => conversation.callOff())
     socket.onLeave(() => conversation.leave())
     if (!socket.open) conversation.close()
   })
@@ -74,8 +76,12 @@ class Conversation {
 
   close(): void {
     this.#phase = 'closed'
-    for (const turn of this.#underWay.values()) turn.abort.abort()
+    this.callOff()
     this.#rest()
+  }
+
+  callOff(): void {
+    for (const turn of this.#underWay.values()) turn.abort.abort(this.#call.signal.reason)
   }
 
   #rest(): void {
@@ -89,7 +95,10 @@ class Conversation {
     if (this.#phase !== 'open') throw new TroupeError('Cancelled', 'the gateway is stopping', 'connect again to another one', { reason: 'shutting-down' })
     if (this.#underWay.has(id)) throw new TroupeError('InvalidMessage', `${id} is under way`, 'give each message an id of its own')
     if (this.#underWay.size >= CONVERSATION_MAX) throw new TroupeError('Overloaded', `${CONVERSATION_MAX} messages are under way in this conversation`, 'wait for an answer first', { retryAfterMs: 0 })
-    const metered = this.#house.meter(this.#call.caller)
+    const { caller } = this.#call
+    // A connection may outlive what let it in.
+    if (caller.until !== undefined && this.#house.clock.now() >= caller.until) throw refusal(401, 'Unauthorized', 'the token has expired', 'connect again with a new one')
+    const metered = this.#house.meter(caller)
     if (metered !== undefined) throw metered
     const { address, protocol } = this.#ref
     const { message, kind } = addressed(protocol, address, frame.message, (type) => this.#call.allow(address, type))
@@ -145,8 +154,13 @@ class Turn {
     this.#credit--
     if (this.#credit > 0 || this.abort.signal.aborted) return undefined
     return new Promise((resolve) => {
-      this.#onCredit = resolve
-      this.abort.signal.addEventListener('abort', () => resolve(), { once: true })
+      const goOn = (): void => {
+        this.#onCredit = undefined
+        heedless()
+        resolve()
+      }
+      const heedless = heed(this.abort.signal, goOn)
+      this.#onCredit = goOn
     })
   }
 }

@@ -1,6 +1,6 @@
 import { realClock, type Clock } from '../../ground/clock.js'
 import { milliseconds, type Duration } from '../../ground/duration.js'
-import { TroupeError } from '../../ground/errors.js'
+import { TroupeError, asTroupeError } from '../../ground/errors.js'
 import { actor, type Address, type Definition, type Protocol, type Troupe } from '../../runtime/index.js'
 import { actorsFace } from './actors-face.js'
 import { Admission, isLoopback } from './admission.js'
@@ -14,7 +14,6 @@ import { Gateway } from './protocol.js'
 import { Rates } from './rates.js'
 import { Shop } from './scopes.js'
 import type { Server, ServerOptions } from './server.js'
-import { asTroupeError } from './statuses.js'
 
 export interface GatewayOptions {
   /** What is served: an address, or `kind/*` for every key of a kind, with its protocol. Nothing else can be reached. */

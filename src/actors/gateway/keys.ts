@@ -40,6 +40,8 @@ export interface Caller {
   readonly name: string
   readonly may: Scope
   readonly rate: Rate | undefined
+  /** When what let it in expires, in milliseconds since the epoch; a key does not. */
+  readonly until?: number
 }
 
 export const ANONYMOUS: Caller = { name: 'anonymous', may: () => true, rate: undefined }
@@ -148,7 +150,7 @@ async function verifier(options: TokenOptions, clock: Clock): Promise<Verify> {
     ...(audience !== undefined && { audience }),
   }
   const now = (): { currentDate: Date } => ({ currentDate: new Date(clock.now()) })
-  const callerOf = ({ payload }: { payload: Readonly<Record<string, unknown>> }): Caller => ({ name: `sub:${String(payload['sub'])}`, may: scope(may(payload)), rate })
+  const callerOf = ({ payload }: { payload: Readonly<Record<string, unknown>> }): Caller => ({ name: `sub:${String(payload['sub'])}`, may: scope(may(payload)), rate, until: Number(payload['exp']) * 1_000 })
   if (secret !== undefined) {
     const key = typeof secret === 'string' ? new TextEncoder().encode(secret) : secret
     return async (token) => callerOf(await jwtVerify(token, key, { ...checks, ...now() }))

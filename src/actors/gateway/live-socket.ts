@@ -81,18 +81,13 @@ export class LiveSocket implements Socket {
     this.#socket.close(code, Buffer.from(reason).subarray(0, REASON_BYTES_MAX).toString().replaceAll('\ufffd', ''))
   }
 
-  /** Gives up a peer that does not close. */
-  terminate(): void {
-    this.#socket.terminate()
-  }
-
   /** Whoever has not answered since the last one is gone; one that is behind cannot be heard, and is given more time. */
   beat(): void {
     if (this.#waiting > 0) {
-      if (++this.#stuck > STUCK_BEATS_MAX) this.terminate()
+      if (++this.#stuck > STUCK_BEATS_MAX) this.#socket.terminate()
       return
     }
-    if (!this.#alive) return this.terminate()
+    if (!this.#alive) return this.#socket.terminate()
     this.#alive = false
     if (this.open) this.#socket.ping()
   }

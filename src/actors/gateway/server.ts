@@ -13,7 +13,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { WebSocket } from '@fastify/websocket'
 import type { Timer } from '../../ground/clock.js'
 import { settledWithin } from '../../ground/clock.js'
-import { TroupeError, describe } from '../../ground/errors.js'
+import { TroupeError, asTroupeError, describe } from '../../ground/errors.js'
 import type { Admission } from './admission.js'
 import type { Audit } from './audit.js'
 import { EventStream, EVENT_STREAM_HEADERS } from './event-stream.js'
@@ -22,7 +22,7 @@ import { HttpCall, pathOf } from './http-call.js'
 import { parseJson, toJson } from './json.js'
 import { ANONYMOUS, type Caller } from './keys.js'
 import { CONNECTIONS_CHECK_MS, FAREWELL_MS, HEADER_BYTES_MAX, HEADERS_MS, HEARTBEAT_MS } from './limits.js'
-import { asTroupeError, problemOf, refusal, retryAfter, statusOf } from './statuses.js'
+import { problemOf, refusal, retryAfter, statusOf } from './statuses.js'
 import { LiveSocket, SUBPROTOCOL } from './live-socket.js'
 
 export interface ServerOptions {
@@ -320,8 +320,10 @@ export class Server {
     for (const call of this.#calls) call.callOff(LEAVING())
     await settledWithin(this.#rest(), FAREWELL_MS, clock)
     for (const socket of this.#sockets) socket.close(1001, 'the gateway is stopping')
-    await settledWithin(this.#rest(), FAREWELL_MS, clock)
-    for (const socket of this.#sockets) socket.terminate()
+    // A conversation that is over may have a peer that does not say goodbye: all sockets count, not those in use alone.
+    const { clients } = this.#app.websocketServer
+    await settledWithin(Promise.all(Array.from(clients, (client) => new Promise((resolve) => client.once('close', resolve)))), FAREWELL_MS, clock)
+    for (const client of clients) client.terminate()
     this.#phase = 'closed'
     this.#beat?.cancel()
     this.#house.metrics.stop()

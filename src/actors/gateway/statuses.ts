@@ -1,5 +1,5 @@
 /** Errors as HTTP says them: a status for each code, and no more of the inside than a stranger may see. */
-import { TroupeError, describe, type ErrorCode } from '../../ground/errors.js'
+import { TroupeError, type ErrorCode } from '../../ground/errors.js'
 
 /** What a caller gets in place of an answer. */
 export interface Problem {
@@ -38,8 +38,6 @@ export function refusal(status: number, code: ErrorCode, message: string, hint: 
   own.set(error, status)
   return error
 }
-
-export const asTroupeError = (error: unknown): TroupeError => (error instanceof TroupeError ? error : new TroupeError('ActorFailed', describe(error), 'see the cause', {}, error))
 
 export function statusOf(error: TroupeError): number {
   // It is the gateway's own key that a provider refused, not the caller's.
