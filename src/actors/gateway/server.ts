@@ -56,6 +56,8 @@ export class Server {
   readonly #calls = new Set<HttpCall>()
   readonly #streams = new Set<EventStream>()
   readonly #sockets = new Set<LiveSocket>()
+  /** Those that have not closed yet: a conversation that is over may have a peer that does not say goodbye. */
+  readonly #lines = new Set<WebSocket>()
   #phase: 'open' | 'draining' | 'closed' = 'open'
   #onRest: (() => void) | undefined
   #beat: Timer | undefined
@@ -233,6 +235,8 @@ export class Server {
 
   async #converse(route: Route, raw: WebSocket, request: FastifyRequest): Promise<void> {
     const socket = new LiveSocket(raw)
+    this.#lines.add(raw)
+    raw.once('close', () => this.#lines.delete(raw))
     const call = callOf(request)
     this.#sockets.add(socket)
     this.#house.metrics.conversations = this.#sockets.size
@@ -320,10 +324,8 @@ export class Server {
     for (const call of this.#calls) call.callOff(LEAVING())
     await settledWithin(this.#rest(), FAREWELL_MS, clock)
     for (const socket of this.#sockets) socket.close(1001, 'the gateway is stopping')
-    // A conversation that is over may have a peer that does not say goodbye: all sockets count, not those in use alone.
-    const { clients } = this.#app.websocketServer
-    await settledWithin(Promise.all(Array.from(clients, (client) => new Promise((resolve) => client.once('close', resolve)))), FAREWELL_MS, clock)
-    for (const client of clients) client.terminate()
+    await settledWithin(Promise.all(Array.from(this.#lines, (line) => new Promise((resolve) => line.once('close', resolve)))), FAREWELL_MS, clock)
+    for (const line of this.#lines) line.terminate()
     this.#phase = 'closed'
     this.#beat?.cancel()
     this.#house.metrics.stop()
