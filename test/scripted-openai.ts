@@ -19,7 +19,7 @@ export interface Called {
 }
 export type Answer =
   | { readonly text: string; readonly reason?: 'stop' | 'length' }
-  | { readonly calls: readonly Called[]; readonly text?: string }
+  | { readonly calls: readonly Called[]; readonly text?: string; readonly usage?: { readonly prompt_tokens: number; readonly completion_tokens: number } }
   | { readonly status: number; readonly retryAfter?: string }
   /** The connection breaks after this text. */
   | { readonly broken: string }
@@ -102,6 +102,6 @@ function write(answer: Answer, response: ServerResponse): void {
     }
   }
   send({ delta: {}, finish_reason: 'calls' in answer ? 'tool_calls' : 'reason' in answer ? answer.reason : 'stop' })
-  send(undefined, { usage: USAGE })
+  send(undefined, { usage: ('usage' in answer ? answer.usage : undefined) ?? USAGE })
   response.end('data: [DONE]\n\n')
 }

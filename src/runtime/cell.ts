@@ -27,7 +27,7 @@ import type { ActorEnding } from './ref.js'
 import type { Resident } from './keyed.js'
 import type { AnyActorRef } from './xstate.js'
 import { Watches } from './watches.js'
-import { affected, decide, type RestartHistory, type SupervisionPolicy } from './supervision.js'
+import { affected, decide, retries, type RestartHistory, type SupervisionPolicy } from './supervision.js'
 
 export interface CellOptions {
   readonly supervise?: SupervisionPolicy
@@ -270,9 +270,8 @@ export class Cell implements Runnable {
       return
     }
     const decision = this.#decide(error)
-    const retries = this.definition.options.retries ?? (this.ledger === undefined ? 0 : DURABLE_RETRIES)
     const again = decision.kind === 'resume' || decision.kind === 'restart'
-    if (envelope !== undefined && again && envelope.tries < retries && isOpen(envelope)) {
+    if (envelope !== undefined && again && isOpen(envelope) && retries(this.definition.options, this.ledger === undefined ? 0 : DURABLE_RETRIES, envelope.tries, error)) {
       envelope.tries++
       this.mailbox.putBack(envelope)
       this.parts.inspection.retried(envelope)

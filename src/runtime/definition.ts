@@ -33,6 +33,8 @@ export interface Options {
   readonly strategy?: Strategy
   /** How often a failing envelope is tried again before it is set aside. Default 0, and 3 for a durable actor. */
   readonly retries?: number
+  /** Whether trying again may help after this error; where not, the envelope is set aside at once. Default always. */
+  readonly retryWhen?: (error: unknown) => boolean
   /** Keeps what the actor accepts and commits in the troupe's store. Default false. */
   readonly durable?: boolean
   /** Keeps what each of a durable actor's steps handled and came to, for `troupe.history`: the last 1,000, or `keep`. Default none. */

@@ -47,6 +47,16 @@ export function decide(policy: SupervisionPolicy, history: RestartHistory, error
   return { kind: 'restart', delayMs }
 }
 
+/** Whether an envelope that has failed so often before is handled once more. */
+export function retries(wanted: { readonly retries?: number; readonly retryWhen?: (error: unknown) => boolean }, usual: number, triesBefore: number, error: unknown): boolean {
+  if (triesBefore >= (wanted.retries ?? usual)) return false
+  try {
+    return wanted.retryWhen?.(error) ?? true
+  } catch {
+    return false
+  }
+}
+
 /** Exponential backoff with jitter taken off, so that `most` is never passed. */
 function backoff(policy: SupervisionPolicy, restartsBefore: number, chance: number): number {
   if (policy.backoff === undefined) return 0

@@ -108,16 +108,32 @@ describe('a person is asked first', () => {
 })
 
 describe('bounds', () => {
-  const again: Script = () => ({ calls: [call('weather', { city: 'Rome' })], text: 'on it' })
+  const again: Script = () => ({ calls: [call('weather', { city: 'Rome' })], text: 'on it', usage: { prompt_tokens: 200, completion_tokens: 50 } })
 
   test.each([
     ['steps', { steps: 2 }, 2],
-    ['tokens', { tokens: 30 }, 2],
-    ['money', { money: 0.00004 }, 2],
+    ['tokens', { tokens: 400 }, 2],
+    ['money', { money: 0.0004 }, 2],
   ] as const)('a run ends with %s when that budget is spent', async (finish, budget, calls) => {
     const ref = await open(again, { tools: [weather], prices: { prompt: 1, completion: 1 } })
     expect(await ref.ask({ type: 'answer', input: 'Rome?', budget })).toMatchObject({ finish, text: 'on it' })
     expect(provider.asked).toHaveLength(calls)
+  })
+
+  test.each([
+    ['tokens', { tokens: 100 }],
+    ['money', { money: 0.0001 }],
+  ] as const)('and with %s in the middle of a model call, which is then given up', async (finish, budget) => {
+    const ref = await open([{ stuck: 'word '.repeat(200) }], { prices: { prompt: 1, completion: 1 } })
+    const left = provider.onLeft()
+    const { done, text } = await read(ref, { input: 'Rome?', budget })
+    await left
+    expect(done).toMatchObject({ finish, text, usage: { steps: 1 } })
+    const { promptTokens, completionTokens } = done.usage
+    expect(promptTokens + completionTokens).toBeGreaterThan(100)
+    // One part more than the budget, no more.
+    expect(promptTokens + completionTokens).toBeLessThan(105)
+    expect(text).toMatch(/^(word ){50,}/)
   })
 
   test('and with time, in the middle of a model call that is then given up', async () => {
@@ -154,6 +170,15 @@ describe('weather on the line', () => {
     await expect(ref.ask({ type: 'answer', input: 'go' })).rejects.toThrow('refused the call')
     expect(provider.asked).toHaveLength(1)
   })
+})
+
+test('a durable run that failed for good is told so once, and not tried again from its records', async () => {
+  provider = await scriptedOpenAI(() => ({ status: 401 }))
+  troupe = await createTroupe({ store: memory(), log: () => {} })
+  const ref = troupe.spawn('assistant', agent({ model: provider.model, durable: true }))
+  await expect(ref.ask({ type: 'answer', input: 'go' })).rejects.toMatchObject({ code: 'ActorFailed', message: expect.stringContaining('refused the call') as string })
+  await expect(ref.ask({ type: 'answer', input: 'again' })).rejects.toThrow('refused the call')
+  expect(provider.asked).toHaveLength(2)
 })
 
 describe('a structured answer', () => {

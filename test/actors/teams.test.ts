@@ -32,10 +32,10 @@ async function run(definition: Definition<Specs>, input: string) {
   return heard(troupe.spawn('team', definition), input)
 }
 /** All that was heard, one line a chunk, and the outcome. */
-async function heard(ref: Ref<Specs>, input: string) {
+async function heard(ref: Ref<Specs>, task: string | AgentTask) {
   const lines: string[] = []
   let done: (AgentChunk & { kind: 'done' }) | undefined
-  for await (const chunk of ref.stream({ type: 'run', input }, { timeout: 'none' })) {
+  for await (const chunk of ref.stream({ type: 'run', ...(typeof task === 'string' ? { input: task } : task) }, { timeout: 'none' })) {
     if (chunk.kind === 'done') done = chunk
     else if (chunk.kind === 'text' || chunk.kind === 'thought') lines.push(`${chunk.speaker} ${chunk.kind === 'text' ? 'says' : 'thinks'} ${chunk.text}`)
     else if (chunk.kind === 'failed') lines.push(`${chunk.speaker} failed`)
@@ -175,6 +175,15 @@ describe('when a member fails', () => {
     expect(lines.slice(lines.indexOf('team>bad failed')).join()).toContain('team>upper turn')
   })
 
+  test('in the middle of its answer, what it showed is taken back before another goes on', async () => {
+    const half = performer(async function* (_, me) {
+      yield { kind: 'text', speaker: me.id, text: 'half an' }
+      throw new Error('out of order')
+    })
+    const told = await run(sequence({ upper, half: sequence({ deep: half }) }, { failures: { fallback: 'upper' } }), 'tea')
+    expect(told.lines.slice(2)).toEqual(['team>half turn', 'team>half>deep turn', 'team>half>deep says half an', 'team>half>deep retry', 'team>half failed', 'team>upper turn', 'team>upper says TEA'])
+  })
+
   test('and nobody is left, the team fails', async () => {
     await expect(run(parallel({ bad: fails, worse: fails }, { failures: 'keep' }), 'tea')).rejects.toMatchObject({ code: 'ActorFailed' })
     expect(() => sequence({ upper }, { failures: { fallback: 'nobody' } })).toThrow('the fallback nobody is no member')
@@ -212,6 +221,22 @@ test('a reader who leaves, and a caller who cancels, call off every member, howe
   setImmediate(() => setImmediate(() => away.abort()))
   await expect(asked).rejects.toMatchObject({ code: 'Cancelled', details: { reason: 'caller' } })
   expect(notes.slice(0, 2).toSorted()).toEqual(['one called off', 'two called off'])
+})
+
+test('a budget is for the team as a whole: who has the word gets what is left, side by side a share of it', async () => {
+  const given: unknown[] = []
+  const member = says((input, { budget }) => (given.push(budget), `${input}.`))
+  await using troupe = await createTroupe({ clock: virtualClock() })
+  const line = troupe.spawn('line', sequence({ one: member, two: member, three: member }, { budget: { tokens: 100 } }))
+  const { lines, outcome } = await heard(line, { input: 'a', budget: { steps: 2, tokens: 200 } })
+  expect(given).toEqual([{ steps: 2, tokens: 100 }, { steps: 1, tokens: 95 }])
+  expect(outcome).toMatchObject({ speaker: 'line>two', text: 'a..', finish: 'steps', usage: { steps: 2 } })
+  expect(lines.some((line) => line.startsWith('line>three'))).toBe(false)
+  given.length = 0
+  const both = troupe.spawn('both', parallel({ one: member, two: member, judge: sequence({ inner: member }) }, { gather: 'judge', failures: 'keep' }))
+  expect((await heard(both, { input: 'a', budget: { tokens: 40 } })).outcome?.finish).toBe('stop')
+  expect(given).toEqual([{ tokens: 20 }, { tokens: 20 }, { tokens: 30 }])
+  expect((await heard(both, { input: 'a', budget: { tokens: 10 } })).outcome).toMatchObject({ finish: 'tokens', usage: { promptTokens: 4, completionTokens: 6 } })
 })
 
 test('a durable team that crashed goes on with the member whose word it does not have', async () => {

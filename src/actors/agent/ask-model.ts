@@ -1,6 +1,8 @@
 import type { ChatMessage, GeneratePart, GenerateResult } from '../../models/index.js'
 import { TroupeError, type Me } from '../../runtime/index.js'
+import { shareOfTokens, tokensIn } from '../tokens.js'
 import { MODEL_RETRIES, MODEL_WAIT_MAX_MS, MODEL_WAIT_MS } from './limits.js'
+import { costOfTools } from './memory.js'
 import type { AgentChunk } from './protocol.js'
 import type { Purse } from './purse.js'
 import type { Heard, Said, Voice } from './voice.js'
@@ -16,6 +18,8 @@ export interface Manner {
 export interface Turn extends Heard {
   /** It ended with the tokens it may have. */
   readonly cut: boolean
+  /** The budget on which it was cut off; what it cost is an estimate then. */
+  readonly spent?: 'tokens' | 'money'
   /** Its text was shown as it came. */
   readonly streamed: boolean
   /** For the model to read again. */
@@ -28,18 +32,26 @@ export async function* askModel(said: Said, { model, voice, maxTokens, temperatu
   const tokens = Math.min(maxTokens, purse.tokensLeft)
   const request = { ...voice.ask(said), maxTokens: tokens, ...(temperature !== undefined && { temperature }) }
   const options = { urgency: 'interactive', ...(purse.deadline < Infinity && { deadline: purse.deadline }) } as const
-  const shows = voice.streams(said) && !holdsText
+  const isText = voice.streams(said)
+  const shows = isText && !holdsText
+  const read = said.messages.reduce((sum, { content }) => sum + tokensIn(content), costOfTools(said.tools))
   for (let tried = 0; ; tried++) {
     try {
       const call = me.infer<GenerateResult, GeneratePart>('generate', model, request, options)
+      const written = { text: '', tokens: 0 }
       for await (const { text, thought } of call) {
         if (thought !== undefined) yield { kind: 'thought', speaker: me.id, text: thought }
         if (shows && text !== '') yield { kind: 'text', speaker: me.id, text }
+        if (isText) written.text += text
+        written.tokens += shareOfTokens(text + (thought ?? ''))
+        const spent = purse.spentWith(read, written.tokens)
+        if (spent === undefined) continue
+        // Leaving the loop calls the model off; a durable run that is read again leaves it at the same part.
+        yield paid(read, Math.ceil(written.tokens), purse, me)
+        return { text: written.text, calls: [], value: undefined, cut: false, spent, streamed: shows, turn: { role: 'assistant', content: written.text } }
       }
       const result = await call
-      const { promptTokens, completionTokens } = result.usage
-      purse.pay(promptTokens, completionTokens)
-      yield { kind: 'usage', speaker: me.id, promptTokens, completionTokens, money: purse.costOf(promptTokens, completionTokens) }
+      yield paid(result.usage.promptTokens, result.usage.completionTokens, purse, me)
       const heard = voice.hear(result, said, purse.usage.steps)
       const turn = { role: 'assistant', content: heard.text, ...(heard.calls.length > 0 && { toolCalls: heard.calls }) }
       return { ...heard, cut: result.finishReason === 'length', streamed: shows, turn }
@@ -51,6 +63,11 @@ export async function* askModel(said: Said, { model, voice, maxTokens, temperatu
       await me.sleep(waitMs)
     }
   }
+}
+
+function paid(promptTokens: number, completionTokens: number, purse: Purse, { id }: Pick<Me, 'id'>): AgentChunk {
+  purse.pay(promptTokens, completionTokens)
+  return { kind: 'usage', speaker: id, promptTokens, completionTokens, money: purse.costOf(promptTokens, completionTokens) }
 }
 
 /** How long to wait until the same call may well succeed; nothing when it will not. */

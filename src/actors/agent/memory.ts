@@ -1,5 +1,5 @@
 /** What an agent remembers: the conversation, the beginning of it in short, and facts that are found again by what they mean. */
-import type { ChatMessage } from '../../models/index.js'
+import type { ChatMessage, ToolSpec } from '../../models/index.js'
 import type { Me } from '../../runtime/index.js'
 import { pack } from '../generator/packing.js'
 import { condensed, type Usage, type Writers } from '../generator/rewriting.js'
@@ -92,4 +92,4 @@ export function rememberTool(kept: Kept, { model = 'embedded:encoder', most = FA
 }
 
 /** What the list of tools takes of the room. */
-export const costOfTools = (tools: Iterable<Tool>): number => [...tools].reduce((sum, { name, description = '', parameters }) => sum + tokensIn(`${name} ${description} ${JSON.stringify(parameters)}`), 0)
+export const costOfTools = (tools: Iterable<ToolSpec>): number => [...tools].reduce((sum, { name, description = '', parameters }) => sum + tokensIn(`${name} ${description} ${JSON.stringify(parameters)}`), 0)

@@ -9,10 +9,17 @@ export type Perform<State> = (task: AgentTask, me: Me<(typeof Agent)['specs'], S
 /** A run that fails fails alone: a restart would take along what its actor works on beside it, and the conversation that it keeps. */
 const ALONE = { onFailure: 'resume' } as const
 
+/**
+ * An error that is told as such has been judged where it arose: what passes was waited for and tried again there. From its
+ * records a durable run would meet it once more, so that only what nobody foresaw is worth another try.
+ */
+const unforeseen = (error: unknown): boolean => !(error instanceof TroupeError)
+
 /** An actor of the agent's protocol out of one generator: `run` streams it, `answer` gives its end. */
 export function performer<State = undefined>(perform: Perform<State>, options: Omit<HandlerLogic<(typeof Agent)['specs'], State>, 'on'> = {}): Invocable<(typeof Agent)['specs']> {
   return actor(Agent, {
     supervise: ALONE,
+    ...(options.retries === undefined && { retryWhen: unforeseen }),
     ...options,
     on: {
       run: (message, me) => perform(taskOf(message), me),

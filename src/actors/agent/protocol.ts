@@ -65,7 +65,7 @@ const chunk = kinds({
   'tool-result': { speaker: string, id: string, tool: string, ok: boolean, /** What the model is told. */ output: anything },
   /** A tool waits for a person's word, or has it. */
   approval: { speaker: string, id: string, tool: string, input: anything, state: oneOf('asked', 'granted', 'denied'), by: optional(string), comment: optional(string) },
-  /** What this speaker said since its last turn, tool result or retry does not count: it tries again. */
+  /** What this speaker said since its last turn, tool result or retry does not count: it, or another in its place, tries again. */
   retry: { speaker: string, reason: string },
   /** A member failed, and the team goes on without it. */
   failed: { speaker: string, code: string, message: string },

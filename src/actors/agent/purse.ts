@@ -48,6 +48,12 @@ export class Purse {
     return (this.#budget.tokens ?? Infinity) - this.#promptTokens - this.#completionTokens
   }
 
+  /** The budget that is spent with so many more tokens, if any. */
+  spentWith(promptTokens: number, completionTokens: number): 'tokens' | 'money' | undefined {
+    if (promptTokens + completionTokens > this.tokensLeft) return 'tokens'
+    return this.usage.money + this.costOf(promptTokens, completionTokens) > (this.#budget.money ?? Infinity) ? 'money' : undefined
+  }
+
   /** The budget that is spent, if any. */
   spent(now: number): Exclude<AgentOutcome['finish'], 'stop' | 'length' | 'refused'> | undefined {
     const { steps = Infinity, money = Infinity } = this.#budget

@@ -84,6 +84,7 @@ class Run {
       const heard = yield* askModel({ messages, tools: [...tools.values()].map(({ name, description, parameters }) => ({ name, parameters, ...(description !== undefined && { description }) })), schema: this.#schema }, this.#settings, this.#purse, me)
       if (heard === 'late') return { text, finish: 'time' }
       text = heard.text
+      if (heard.spent !== undefined) return { finish: heard.spent, ...(yield* this.#unfinished(heard)) }
       messages.push(heard.turn)
       if (heard.calls.length > 0) {
         const used = yield* useTools(heard.calls, bench, me)
@@ -119,6 +120,12 @@ class Run {
     if (this.#schema === undefined) return undefined
     if (value === undefined) return 'it is not JSON'
     return this.#task.schema === undefined ? issuesOf(this.#settings.output?.check, value) : undefined
+  }
+
+  /** What there is of an answer that was cut off goes through the same hands as a whole one. */
+  async *#unfinished(heard: Turn): AsyncGenerator<AgentChunk, Pick<Ending, 'text'> & Partial<Ending>> {
+    const { text, finish } = yield* this.#answer(heard)
+    return finish === 'refused' ? { text, finish } : { text }
   }
 
   /** Text that could not be shown as it came, such as text under a guardrail, is shown now in whole. */

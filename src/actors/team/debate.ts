@@ -17,7 +17,7 @@ export function debate(members: Members, { judge, rounds = 2, ...options }: Deba
     const said: string[] = []
     for (let round = 1; round <= rounds; round++) {
       const input = [stage.task.input, ...said].join('\n\n')
-      const outcomes = yield* together(sides.map((name) => (signal) => stage.speak(name, { input, signal })))
+      const outcomes = yield* together(sides.map((name) => (signal) => stage.speak(name, { input, signal, among: sides.length })))
       for (const [at, outcome] of outcomes.entries()) if (outcome !== undefined) said.push(`${sides[at]}, round ${round}: ${outcome.text}`)
     }
     if (said.length === 0) return stage.nobody()

@@ -19,7 +19,7 @@ export function parallel(members: Members, { gather = oneBelowTheOther, ...optio
   const names = Object.keys(members).filter((name) => name !== gather)
   return team(members, options, async function* (stage) {
     const { input } = stage.task
-    const outcomes = yield* together(names.map((name) => (signal) => stage.speak(name, { input, signal })))
+    const outcomes = yield* together(names.map((name) => (signal) => stage.speak(name, { input, signal, among: names.length })))
     const gathered = Object.fromEntries(outcomes.flatMap((outcome, at) => (outcome === undefined ? [] : [[names[at] as string, outcome]])))
     if (Object.keys(gathered).length === 0) return stage.nobody()
     if (typeof gather === 'function') return yield* stage.say(gather(gathered, input))

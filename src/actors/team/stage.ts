@@ -4,7 +4,8 @@
  */
 import { TroupeError, type Address, type Me, type Ref } from '../../runtime/index.js'
 import { describe } from '../../ground/errors.js'
-import { Agent, type AgentChunk, type AgentOutcome, type AgentTask } from '../agent/protocol.js'
+import { Agent, type AgentBudget, type AgentChunk, type AgentOutcome, type AgentTask, type AgentUsage } from '../agent/protocol.js'
+import { Allowance } from './allowance.js'
 
 export type AgentSpecs = (typeof Agent)['specs']
 /** What a pattern is, once it has a stage: chunks, and the outcome that is the team's. */
@@ -24,10 +25,12 @@ export interface Cue {
   /** What its value has to be, as a JSON schema. */
   readonly schema?: Readonly<Record<string, unknown>>
   readonly signal?: AbortSignal
+  /** How many speak at the same time, this one included: each may spend its share of what is left. Default 1. */
+  readonly among?: number
 }
 
-const NO_USAGE: AgentOutcome['usage'] = { steps: 0, promptTokens: 0, completionTokens: 0, money: 0 }
-const plus = (a: AgentOutcome['usage'], b: AgentOutcome['usage']): AgentOutcome['usage'] => ({ steps: a.steps + b.steps, promptTokens: a.promptTokens + b.promptTokens, completionTokens: a.completionTokens + b.completionTokens, money: a.money + b.money })
+/** The team's budget is spent: nobody has the word any more. */
+class NothingLeft extends Error {}
 
 export class Stage {
   readonly task: AgentTask
@@ -35,32 +38,48 @@ export class Stage {
   readonly #addresses: ReadonlyMap<string, Address>
   readonly #policy: FailurePolicy
   readonly #recorded: boolean
-  #usage = NO_USAGE
+  readonly #allowance: Allowance
+  #lastSaid: Pick<AgentOutcome, 'speaker' | 'text'> | undefined
   #cues = 0
 
-  constructor(task: AgentTask, me: Me<AgentSpecs>, addresses: ReadonlyMap<string, Address>, policy: FailurePolicy, recorded: boolean) {
+  constructor(task: AgentTask, me: Me<AgentSpecs>, addresses: ReadonlyMap<string, Address>, { failures = 'fail', durable = false, budget = {} }: { readonly failures?: FailurePolicy; readonly durable?: boolean; readonly budget?: AgentBudget }) {
     this.task = task
     this.me = me
     this.#addresses = addresses
-    this.#policy = policy
-    this.#recorded = recorded
+    this.#policy = failures
+    this.#recorded = durable
+    this.#allowance = new Allowance(budget, task.budget ?? {}, me.clock.now())
   }
 
   /** The whole of the members' work. */
-  get usage(): AgentOutcome['usage'] {
-    return this.#usage
+  get usage(): AgentUsage {
+    return this.#allowance.usage
+  }
+
+  /** Plays to the end, or until the budget of the whole team is spent: then what was said last is the outcome. */
+  async *perform(play: (stage: Stage) => Play): Play {
+    try {
+      return yield* play(this)
+    } catch (error) {
+      const spent = this.#spent()
+      if (!(error instanceof NothingLeft) || spent === undefined) throw error
+      return { speaker: this.me.id, text: '', ...this.#lastSaid, finish: spent, usage: this.usage }
+    }
   }
 
   /** Gives a member the word. Its outcome, or `undefined` when it failed and the team is to go on without it. */
   async *speak(name: string, cue: Cue): AsyncGenerator<AgentChunk, AgentOutcome | undefined> {
+    const shown = new Set<Address>()
     try {
-      return yield* this.#give(name, cue)
+      return yield* this.#give(name, cue, shown)
     } catch (error) {
       // Who is called off has not failed.
-      if (cue.signal?.aborted === true || this.me.signal.aborted || this.#policy === 'fail') throw error
+      if (cue.signal?.aborted === true || this.me.signal.aborted || this.#policy === 'fail' || error instanceof NothingLeft) throw error
+      // What was shown of an answer is no part of the one that comes in its place.
+      for (const speaker of shown) yield { kind: 'retry', speaker, reason: describe(error) }
       yield { kind: 'failed', speaker: this.#address(name), code: error instanceof TroupeError ? error.code : 'ActorFailed', message: describe(error) }
       if (this.#policy === 'keep' || this.#policy.fallback === name) return undefined
-      return yield* this.#give(this.#policy.fallback, cue)
+      return yield* this.#give(this.#policy.fallback, cue, shown)
     }
   }
 
@@ -69,18 +88,27 @@ export class Stage {
     return (yield* this.speak(name, cue)) ?? this.nobody()
   }
 
-  async *#give(name: string, cue: Cue): Play {
+  /** `shown` gathers whose words have come as the team's answer. */
+  async *#give(name: string, cue: Cue, shown: Set<Address>): Play {
+    if (this.#spent() !== undefined) throw new NothingLeft()
     const speaker = this.#address(name)
     const ref = this.me.ref(Agent, speaker)
     yield { kind: 'turn', speaker }
-    const outcome = yield* this.#recorded ? this.#ask(ref, cue) : this.#read(ref, cue)
-    this.#usage = plus(this.#usage, outcome.usage)
+    const outcome = yield* this.#recorded ? this.#ask(ref, cue) : this.#read(ref, cue, shown)
+    this.#lastSaid = { speaker: outcome.speaker, text: outcome.text }
     return outcome
   }
 
-  async *#read(ref: Ref<AgentSpecs>, cue: Cue): Play {
+  async *#read(ref: Ref<AgentSpecs>, cue: Cue, shown: Set<Address>): Play {
+    // Members at work at the same time draw on one budget, so each model call is paid for when it is told of.
+    const live = new Allowance({}, {}, 0)
     for await (const chunk of this.me.stream(ref, { type: 'run', ...this.#taskFor(cue) }, this.#how(cue))) {
-      if (chunk.kind === 'done') return outcomeIn(chunk)
+      if (chunk.kind === 'done') {
+        this.#allowance.pay(minus(chunk.usage, live.usage))
+        return outcomeIn(chunk)
+      }
+      if (chunk.kind === 'usage') for (const each of [live, this.#allowance]) each.pay({ ...chunk, steps: 1 })
+      if (chunk.kind === 'text' && cue.answers === true) shown.add(chunk.speaker)
       if (chunk.kind === 'text' && cue.answers !== true) yield { ...chunk, kind: 'thought' }
       else if (chunk.kind !== 'turn' || chunk.speaker !== ref.address) yield chunk
     }
@@ -90,6 +118,7 @@ export class Stage {
   /** A durable team gets outcomes in whole: those are recorded, chunks are not. */
   async *#ask(ref: Ref<AgentSpecs>, cue: Cue): Play {
     const outcome = await this.me.ask(ref, { type: 'answer', ...this.#taskFor(cue) }, this.#how(cue))
+    this.#allowance.pay(outcome.usage)
     if (outcome.text !== '') yield { kind: cue.answers === true ? 'text' : 'thought', speaker: outcome.speaker, text: outcome.text }
     return outcome
   }
@@ -98,10 +127,15 @@ export class Stage {
     return signal === undefined ? { timeout: 'none' } : { timeout: 'none', signal }
   }
 
-  #taskFor({ input, schema, answers }: Cue): AgentTask {
-    const { run, schema: wanted, ...rest } = this.task
+  #taskFor({ input, schema, answers, among = 1 }: Cue): AgentTask {
+    const { run, schema: wanted, budget: _, ...rest } = this.task
+    const budget = this.#allowance.left(this.me.clock.now(), among)
     const asked = schema ?? (answers === true ? wanted : undefined)
-    return { ...rest, input, ...(asked !== undefined && { schema: asked }), ...(run !== undefined && { run: `${run}/${++this.#cues}` }) }
+    return { ...rest, input, ...(budget !== undefined && { budget }), ...(asked !== undefined && { schema: asked }), ...(run !== undefined && { run: `${run}/${++this.#cues}` }) }
+  }
+
+  #spent(): ReturnType<Allowance['spent']> {
+    return this.#allowance.spent(this.me.clock.now())
   }
 
   #address(name: string): Address {
@@ -118,9 +152,11 @@ export class Stage {
   *say(text: string): Generator<AgentChunk, AgentOutcome> {
     yield { kind: 'turn', speaker: this.me.id }
     yield { kind: 'text', speaker: this.me.id, text }
-    return { speaker: this.me.id, text, finish: 'stop', usage: this.#usage }
+    return { speaker: this.me.id, text, finish: 'stop', usage: this.usage }
   }
 }
+
+const minus = (a: AgentUsage, b: AgentUsage): AgentUsage => ({ steps: a.steps - b.steps, promptTokens: a.promptTokens - b.promptTokens, completionTokens: a.completionTokens - b.completionTokens, money: a.money - b.money })
 
 function outcomeIn(chunk: AgentChunk & { readonly kind: 'done' }): AgentOutcome {
   const outcome: AgentOutcome & { kind?: 'done' } = { ...chunk }
