@@ -188,6 +188,9 @@ class ModelHost implements Host {
     }
     const remote = this.#remote(model)
     if (remote !== undefined) return remote.generate(request, options)
+    if (request.messages?.some(({ images = [] }) => images.length > 0)) {
+      return refused(new TroupeError('InvalidMessage', `${model} runs here, and such a model reads text alone`, 'turn pictures into text first, as perception() of troupe/actors does, or take a model of a provider'))
+    }
     if (request.tools !== undefined) {
       return refused(new TroupeError('InvalidMessage', `${model} runs here, and such a model is not given tools`, 'give a schema that describes the calls, as agent() of troupe/actors does, or a model of a provider'))
     }

@@ -96,6 +96,8 @@ export interface TextCodec {
 export interface ChatMessage {
   readonly role: string
   readonly content: string
+  /** What a user's turn shows, for models of providers that see. */
+  readonly images?: readonly { readonly mediaType: string; readonly data: Uint8Array }[]
   /** What an assistant's turn called, for models that call tools. */
   readonly toolCalls?: readonly ToolCall[]
   /** Which call a turn of role `tool` answers. */

@@ -21,12 +21,13 @@ export function promptOf({ messages, prompt }: GenerateRequest): unknown[] {
   return (messages ?? [{ role: 'user', content: prompt ?? '' }]).map(turnOf)
 }
 
-function turnOf({ role, content, toolCalls = [], toolCallId, toolName }: ChatMessage): unknown {
+function turnOf({ role, content, images = [], toolCalls = [], toolCallId, toolName }: ChatMessage): unknown {
   if (role === 'system') return { role, content }
   if (role === 'tool') return { role, content: [{ type: 'tool-result', toolCallId, toolName, output: { type: 'text', value: content } }] }
-  const text = content === '' && toolCalls.length > 0 ? [] : [{ type: 'text', text: content }]
+  const text = content === '' && toolCalls.length + images.length > 0 ? [] : [{ type: 'text', text: content }]
   const calls = toolCalls.map(({ id, name, input }) => ({ type: 'tool-call', toolCallId: id, toolName: name, input: asValue(input) }))
-  return { role: role === 'assistant' ? role : 'user', content: [...text, ...calls] }
+  const files = images.map(({ mediaType, data }) => ({ type: 'file', mediaType, data }))
+  return { role: role === 'assistant' ? role : 'user', content: [...text, ...files, ...calls] }
 }
 
 /** A provider gets back what its model wrote, also where that was no JSON. */

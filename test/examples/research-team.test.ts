@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { actor, createTroupe } from 'troupe'
-import { Generator, loopUntil } from 'troupe/actors'
+import { Generator, loopUntil, type GeneratorChunk } from 'troupe/actors'
 import { openTeam } from '../../examples/research-team/team.js'
 import { critic, writer } from '../../examples/research-team/members.js'
 import { write } from '../../examples/research-team/notes.js'
@@ -39,7 +39,7 @@ test('what the critic refuses is written again, and the reader sees both tries a
   const asked: string[] = []
   const model = troupe.spawn('model', actor(Generator, {
     on: {
-      async *answer({ question }) {
+      async *answer({ question }): AsyncGenerator<GeneratorChunk> {
         asked.push(question)
         yield { kind: 'text', text: 'Oaks grow very high. [1]' }
         yield { kind: 'done', citations: [], grounded: false, usage: { promptTokens: 5, completionTokens: 7 }, finishReason: 'stop' }

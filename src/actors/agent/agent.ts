@@ -1,8 +1,10 @@
 import type { RemoteLanguageModel } from '../../models/index.js'
 import { nameRemote } from '../../models/named-remote.js'
-import type { Address, Invocable, Options, Schema } from '../../runtime/index.js'
+import type { Address, Invocable, Options, Ref, Schema } from '../../runtime/index.js'
+import type { Blobs } from '../blobs.js'
 import { jsonSchemaOf } from '../json-schema-of.js'
 import { needs } from '../kernels.js'
+import type { Perception } from '../perception/protocol.js'
 import type { Patience } from './approval.js'
 import type { Guardrail } from './guardrail.js'
 import { RUNS_AT_ONCE } from './limits.js'
@@ -33,6 +35,12 @@ export interface AgentOptions extends Pick<Options, 'mailbox' | 'supervise' | 'r
   readonly approver?: { readonly address: Address }
   /** Reminders, expiry and who is asked instead, for what the approver is asked. A `human` heeds them. Default it waits for ever. */
   readonly approval?: Patience
+  /** Turns the images and sounds of a task into text. */
+  readonly perception?: Ref<(typeof Perception)['specs']>
+  /** Whether the model takes images as they are. Default yes for one of a provider, unless there is a perception. */
+  readonly sees?: boolean
+  /** Where the blobs are that a task's images refer to. */
+  readonly blobs?: Blobs
   /** Most tokens of one model turn. Default 128 for the embedded model, otherwise 1,024. */
   readonly maxTokens?: number
   readonly temperature?: number
@@ -58,7 +66,7 @@ export function agent(options: AgentOptions = {}): Invocable<(typeof Agent)['spe
   })
 }
 
-function settingsOf({ model = 'embedded:generator', instructions = '', tools = [], output, memory = false, budget = {}, prices = { prompt: 0, completion: 0 }, guard = {}, approver, approval = {}, temperature, ...options }: AgentOptions): Settings {
+function settingsOf({ model = 'embedded:generator', instructions = '', tools = [], output, memory = false, budget = {}, prices = { prompt: 0, completion: 0 }, guard = {}, approver, approval = {}, temperature, perception, blobs, ...options }: AgentOptions): Settings {
   const name = typeof model === 'string' ? model : nameRemote(model)
   const embedded = name.startsWith('embedded:')
   const { maxTokens = embedded ? 128 : 1_024, contextTokens = embedded ? 1_024 : 16_384, toolCalls = runsHere(name) ? 'constrained' : 'native' } = options
@@ -78,6 +86,7 @@ function settingsOf({ model = 'embedded:generator', instructions = '', tools = [
     guard,
     approver: approver === undefined ? undefined : { address: approver.address, patience: approval },
     remembers: memory !== false,
+    senses: { sees: options.sees ?? (perception === undefined && !runsHere(name)), perception, blobs },
     facts: facts === true ? {} : facts === false ? undefined : facts,
   }
 }

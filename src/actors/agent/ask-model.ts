@@ -1,7 +1,7 @@
 import type { ChatMessage, GeneratePart, GenerateResult } from '../../models/index.js'
 import { TroupeError, type Me } from '../../runtime/index.js'
 import { shareOfTokens, tokensIn } from '../tokens.js'
-import { MODEL_RETRIES, MODEL_WAIT_MAX_MS, MODEL_WAIT_MS } from './limits.js'
+import { MODEL_RETRIES, MODEL_WAIT_MAX_MS, MODEL_WAIT_MS, PICTURE_TOKENS } from './limits.js'
 import { costOfTools } from './memory.js'
 import type { AgentChunk } from './protocol.js'
 import type { Purse } from './purse.js'
@@ -34,7 +34,7 @@ export async function* askModel(said: Said, { model, voice, maxTokens, temperatu
   const options = { urgency: 'interactive', ...(purse.deadline < Infinity && { deadline: purse.deadline }) } as const
   const isText = voice.streams(said)
   const shows = isText && !holdsText
-  const read = said.messages.reduce((sum, { content }) => sum + tokensIn(content), costOfTools(said.tools))
+  const read = said.messages.reduce((sum, { content, images = [] }) => sum + tokensIn(content) + PICTURE_TOKENS * images.length, costOfTools(said.tools))
   for (let tried = 0; ; tried++) {
     try {
       const call = me.infer<GenerateResult, GeneratePart>('generate', model, request, options)

@@ -3,6 +3,12 @@
 /** Model calls of one run, unless a budget says otherwise; then it ends with `steps`. */
 export const STEPS_USUAL = 12
 
+/** Parts of one task; more are refused. */
+export const PARTS_MAX = 16
+
+/** Tokens that a picture takes of what a model can read, by an estimate: providers count 85 to 1,600. */
+export const PICTURE_TOKENS = 1_000
+
 /** Calls that a model may make at once; it is told so of the others. */
 export const CALLS_AT_ONCE_MAX = 16
 

@@ -1,5 +1,6 @@
 /** What an agent takes and gives. A team speaks the same, so that agents and teams stand in for each other, and nest. */
 import { protocol, request, stream } from '../../runtime/index.js'
+import { part } from '../parts.js'
 import { boolean, count, kinds, list, number, oneOf, optional, record, string, typed, type Shaped } from '../shape.js'
 
 const turn = record({ role: oneOf('user', 'assistant'), content: string })
@@ -29,6 +30,8 @@ const usage = record({
 
 const task = record({
   input: string,
+  /** What comes with it: text, images and sounds. A model that sees gets images as they are; all else becomes text. */
+  parts: optional(list(part)),
   /** What was said before, for an agent that keeps no conversation of its own. */
   messages: optional(list(turn)),
   /** For the tools alone, such as who is asking; no model reads it. */

@@ -9,10 +9,11 @@ import type { JsonObject } from '../json-schema-of.js'
 import type { Writers } from '../generator/rewriting.js'
 import { askModel, type Manner, type Turn } from './ask-model.js'
 import { judged, type Guardrail } from './guardrail.js'
-import { FINISHED_MAX, MISTAKES_MAX } from './limits.js'
+import { FINISHED_MAX, MISTAKES_MAX, PICTURE_TOKENS } from './limits.js'
 import { costOfTools, opening, rememberTool, type FactMemory, type Kept } from './memory.js'
 import type { Agent, AgentBudget, AgentChunk, AgentOutcome, AgentTask } from './protocol.js'
 import { Purse, type Prices } from './purse.js'
+import { seen, type Picture, type Senses } from './seen.js'
 import { issuesOf, type Tool } from './tool.js'
 import type { Toolbox } from './toolbox.js'
 import { useTools, type Bench } from './use-tools.js'
@@ -27,6 +28,7 @@ export interface Settings extends Manner {
   readonly guard: { readonly input?: Guardrail; readonly passage?: Guardrail; readonly output?: Guardrail }
   readonly approver: Bench['approver']
   readonly facts: FactMemory | undefined
+  readonly senses: Senses
   /** Whether the conversation is kept. */
   readonly remembers: boolean
 }
@@ -40,11 +42,12 @@ export async function* run(task: AgentTask, me: AgentMe, settings: Settings): As
     return undefined
   }
   const purse = new Purse(settings.budget, task.budget ?? {}, settings.prices, me.clock.now())
-  const input = await judged(settings.guard.input, task.input, 'input', me)
-  const ending: Ending = input.verdict === 'refuse' ? { text: input.reason, finish: 'refused' } : yield* new Run({ ...task, input: input.text }, me, settings, purse).work()
+  const { input: words, pictures } = await seen(task, settings.senses, me)
+  const input = await judged(settings.guard.input, words, 'input', me)
+  const ending: Ending = input.verdict === 'refuse' ? { text: input.reason, finish: 'refused' } : yield* new Run({ ...task, input: input.text }, pictures, me, settings, purse).work()
   const { value, ...rest } = ending
   const outcome: AgentOutcome = { speaker: me.id, ...rest, usage: purse.usage, ...(value !== undefined && { value }) }
-  keep(task, outcome, me, settings)
+  keep({ ...task, input: input.verdict === 'refuse' ? words : input.text }, outcome, me, settings)
   yield { kind: 'done', ...outcome }
   return undefined
 }
@@ -58,14 +61,16 @@ function keep(task: AgentTask, outcome: AgentOutcome, { state }: AgentMe, { reme
 
 class Run {
   readonly #task: AgentTask
+  readonly #pictures: readonly Picture[]
   readonly #me: AgentMe
   readonly #settings: Settings
   readonly #purse: Purse
   readonly #schema: JsonObject | undefined
   #mistakes = 0
 
-  constructor(task: AgentTask, me: AgentMe, settings: Settings, purse: Purse) {
+  constructor(task: AgentTask, pictures: readonly Picture[], me: AgentMe, settings: Settings, purse: Purse) {
     this.#task = task
+    this.#pictures = pictures
     this.#me = me
     this.#settings = settings
     this.#purse = purse
@@ -110,10 +115,12 @@ class Run {
 
   async #opening(tools: ReadonlyMap<string, Tool>): Promise<ChatMessage[]> {
     const { instructions, writers, maxTokens, facts } = this.#settings
-    const room = writers.contextTokens - maxTokens - costOfTools(tools.values())
+    const pictures = this.#pictures
+    const room = writers.contextTokens - maxTokens - costOfTools(tools.values()) - PICTURE_TOKENS * pictures.length
     const { messages, usage } = await opening(this.#task, this.#me.state, { instructions, writers, room, facts }, this.#me)
     if (usage !== undefined) this.#purse.pay(usage.promptTokens, usage.completionTokens, 0)
-    return messages
+    const last = messages.at(-1)
+    return pictures.length === 0 || last === undefined ? messages : [...messages.slice(0, -1), { ...last, images: pictures }]
   }
 
   #wrong(value: unknown): string | undefined {

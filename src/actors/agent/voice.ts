@@ -57,7 +57,7 @@ const listOf = (tools: readonly ToolSpec[]): string =>
   ['Reply with {"tool": name, "input": …} to use a tool, or with {"answer": …}. Tools:', ...tools.map(({ name, description, parameters }) => `${name}${description === undefined ? '' : ` (${description})`}: ${JSON.stringify(parameters)}`)].join('\n')
 
 /** A turn as models know it that were never taught to call tools. */
-function asText({ role, content, toolCalls = [], toolName }: ChatMessage): ChatMessage {
+function asText({ role, content, images, toolCalls = [], toolName }: ChatMessage): ChatMessage {
   if (role === 'tool') return { role: 'user', content: `${toolName} gave: ${content}` }
-  return { role, content: [content, ...toolCalls.map(({ name, input }) => `{"tool":${JSON.stringify(name)},"input":${input}}`)].filter((part) => part !== '').join('\n') }
+  return { role, content: [content, ...toolCalls.map(({ name, input }) => `{"tool":${JSON.stringify(name)},"input":${input}}`)].filter((part) => part !== '').join('\n'), ...(images !== undefined && { images }) }
 }

@@ -8,7 +8,7 @@ export interface Said {
   readonly parts?: readonly Part[] | undefined
 }
 
-export async function heard({ text, parts = [] }: Said, perception: Ref<(typeof Perception)['specs']> | undefined, work: Work): Promise<string> {
+export async function heard({ text, parts = [] }: Said, perception: Ref<(typeof Perception)['specs']> | undefined, work: Pick<Work, 'ask'>): Promise<string> {
   if (parts.length === 0) return text
   if (perception === undefined) throw new TroupeError('InvalidMessage', 'the message has parts, and this actor nobody who perceives them', 'give the actor one: { perception }')
   const perceived = await work.ask(perception, { type: 'perceive', parts })
