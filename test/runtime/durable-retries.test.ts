@@ -28,6 +28,26 @@ test('a step that failed runs again when its message is tried again; what had su
   expect(ran).toEqual(['price', 'pay', 'pay', 'pay'])
 })
 
+test('a failure that trying again does not mend is told at once', async () => {
+  await using troupe = await createTroupe({ store: memory(), log: () => {} })
+  let tries = 0
+  const order = actor(Order, {
+    durable: true,
+    retryWhen: (error) => !(error instanceof RangeError),
+    on: {
+      buy: ({ item }) => {
+        tries++
+        throw item === 'tea' ? new RangeError('sold out') : new Error('the bank is down')
+      },
+    },
+  })
+  const ref = troupe.spawn('order', order)
+  await expect(ref.ask({ type: 'buy', item: 'tea' })).rejects.toMatchObject({ code: 'ActorFailed' })
+  expect(tries).toBe(1)
+  await expect(ref.ask({ type: 'buy', item: 'milk' })).rejects.toMatchObject({ code: 'ActorFailed' })
+  expect(tries).toBe(1 + 4)
+})
+
 test('a failure that the handler got over is its result for good', async () => {
   const ran: string[] = []
   const receipt = await bought(async (me) => {

@@ -1,7 +1,7 @@
 /** What a team may spend in all, and what is left of it for whoever has the word next. */
 import type { AgentBudget, AgentOutcome, AgentUsage } from '../agent/protocol.js'
 
-export type Spent = Exclude<AgentOutcome['finish'], 'stop' | 'length' | 'refused'>
+type Spent = Exclude<AgentOutcome['finish'], 'stop' | 'length' | 'refused'>
 
 const NOTHING: AgentUsage = { steps: 0, promptTokens: 0, completionTokens: 0, money: 0 }
 
