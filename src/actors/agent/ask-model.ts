@@ -32,17 +32,18 @@ export async function* askModel(said: Said, { model, voice, maxTokens, temperatu
   const tokens = Math.min(maxTokens, purse.tokensLeft)
   const request = { ...voice.ask(said), maxTokens: tokens, ...(temperature !== undefined && { temperature }) }
   const options = { urgency: 'interactive', ...(purse.deadline < Infinity && { deadline: purse.deadline }) } as const
-  const isText = voice.streams(said)
-  const shows = isText && !holdsText
   const read = said.messages.reduce((sum, { content, images = [] }) => sum + tokensIn(content) + PICTURE_TOKENS * images.length, costOfTools(said.tools))
   for (let tried = 0; ; tried++) {
     try {
+      const reader = voice.reader(said)
+      const shows = reader !== undefined && !holdsText
       const call = me.infer<GenerateResult, GeneratePart>('generate', model, request, options)
       const written = { text: '', tokens: 0 }
       for await (const { text, thought } of call) {
         if (thought !== undefined) yield { kind: 'thought', speaker: me.id, text: thought }
-        if (shows && text !== '') yield { kind: 'text', speaker: me.id, text }
-        if (isText) written.text += text
+        const words = reader?.(text) ?? ''
+        if (shows && words !== '') yield { kind: 'text', speaker: me.id, text: words }
+        written.text += words
         written.tokens += shareOfTokens(text + (thought ?? ''))
         const spent = purse.spentWith(read, written.tokens)
         if (spent === undefined) continue

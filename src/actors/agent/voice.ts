@@ -1,6 +1,7 @@
 /** How a model is told of tools and heard calling them: by its provider's own means, or, for a model that runs here, as constrained JSON. */
 import type { ChatMessage, GenerateRequest, GenerateResult, ToolCall, ToolSpec } from '../../models/index.js'
 import type { JsonObject } from '../json-schema-of.js'
+import { answerText } from './answer-text.js'
 
 /** What is said to a model. */
 export interface Said {
@@ -19,14 +20,16 @@ export interface Heard {
 export interface Voice {
   readonly ask: (said: Said) => Pick<GenerateRequest, 'messages' | 'tools' | 'schema'>
   readonly hear: (result: GenerateResult, said: Said, step: number) => Heard
-  /** Whether its text can be shown as it comes. */
-  readonly streams: (said: Said) => boolean
+  /** Reads one turn as it comes, piece by piece: what more there is to show. Nothing where it cannot be shown before its end. */
+  readonly reader: (said: Said) => ((piece: string) => string) | undefined
 }
+
+const asItIs = (piece: string): string => piece
 
 export const NATIVE: Voice = {
   ask: ({ messages, tools, schema }) => ({ messages, ...(tools.length > 0 && { tools }), ...(schema !== undefined && { schema }) }),
   hear: ({ text, toolCalls = [], value }) => ({ text, calls: toolCalls, value }),
-  streams: () => true,
+  reader: () => asItIs,
 }
 
 /** One of the tools with its input, or an answer: nothing else can be written, so each call parses and names a tool that there is. */
@@ -41,7 +44,7 @@ export const CONSTRAINED: Voice = {
     if (tool !== undefined) return { text: '', calls: [{ id: `call-${step}`, name: tool, input: JSON.stringify(input) }], value: undefined }
     return schema === undefined ? { text: String(answer), calls: [], value: undefined } : { text: JSON.stringify(answer), calls: [], value: answer }
   },
-  streams: ({ tools }) => tools.length === 0,
+  reader: ({ tools, schema }) => (tools.length === 0 ? asItIs : schema === undefined ? answerText() : undefined),
 }
 
 const isSystem = ({ role }: ChatMessage): boolean => role === 'system'
