@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, realpath } from 'node:fs/promises'
 import type { RootDatabase, Transaction } from 'lmdb'
+import { realClock } from '../../ground/clock.js'
 import { TroupeError } from '../../ground/errors.js'
 import { holdLock, type Lock } from './lock.js'
 import { checkMark } from './mark.js'
@@ -112,6 +113,10 @@ class LmdbStore implements Store {
   async #write(): Promise<void> {
     this.#writing++
     while (this.#waiting.length > 0) {
+      // Whoever a commit has just let go on commits again within this turn: 64 writers then share one sync, and not four.
+      await new Promise<void>((resolve) => realClock.nextTurn(resolve))
+      // The other may have taken them.
+      if (this.#waiting.length === 0) break
       const group = this.#waiting.splice(0)
       try {
         await this.#batch(group)
@@ -152,6 +157,8 @@ class LmdbStore implements Store {
   }
 
   async close(): Promise<void> {
+    // What was called before is written before.
+    while (this.#writing > 0) await new Promise<void>((resolve) => realClock.nextTurn(resolve))
     await this.#database.close()
     await this.#lock.release()
   }
