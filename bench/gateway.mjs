@@ -28,10 +28,10 @@ const ask = (server, what) =>
 /** Requests a second, and requests a second of processor time: on a machine that others use, only that tells what one costs. */
 async function rate(server, seconds, headers = {}) {
   const { url } = server
-  const before = await ask(server, 'look')
+  const before = await ask(server, 'spent')
   const { requests, non2xx, errors, duration } = await autocannon({ url, connections: 32, duration: seconds, method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify({ type: 'add', a: 1, b: 2, note: 'the same work on both sides' }) })
   if (non2xx + errors > 0) throw new Error(`${non2xx} refused, ${errors} failed`)
-  const after = await ask(server, 'look')
+  const after = await ask(server, 'spent')
   return { rate: requests.total / duration, lean: requests.total / ((after.cpu - before.cpu) / 1e6) }
 }
 
@@ -66,7 +66,7 @@ async function streams(server) {
   const held = []
   while (held.length < STREAMS) held.push(...(await Promise.all(Array.from({ length: 50 }, open))))
   const after = []
-  for (let look = 0; look < (quick ? 3 : 8); look++) {
+  for (let look = 0; look < (quick ? 3 : 14); look++) {
     await new Promise((resolve) => setTimeout(resolve, 3_000))
     after.push(await ask(server, 'look'))
   }
