@@ -117,6 +117,16 @@ describe('chat completions', () => {
     }
   })
 
+  test('end where they are told to, whether a host or a generator writes', async () => {
+    for (const model of ['small', 'writer']) {
+      const about = { model, messages: [{ role: 'user' as const, content: 'Hello' }], max_tokens: 12, temperature: 0 }
+      const whole = (await api.chat.completions.create(about)).choices[0]?.message.content ?? ''
+      const stop = whole.trim().slice(2, 5)
+      const cut = await api.chat.completions.create({ ...about, stop, top_p: 0.5 })
+      expect([cut.choices[0]?.message.content, cut.choices[0]?.finish_reason], model).toEqual([whole.slice(0, whole.indexOf(stop)), 'stop'])
+    }
+  })
+
   test.each([
     [{ model: 'nobody', messages: say('x') }, 403, 'Unauthorized'],
     [{ model: 'encoder', messages: say('x') }, 404, 'ModelNotFound'],

@@ -32,18 +32,19 @@ function withoutTools({ tools }: ChatRequest): void {
   if (tools !== undefined && tools.length > 0) throw new TroupeError('InvalidMessage', 'this model calls no tools', 'leave out tools, or serve an actor of the Chat protocol that calls them')
 }
 
-const manner = ({ maxTokens, temperature, seed, schema }: ChatRequest): Pick<GenerateRequest, 'maxTokens' | 'temperature' | 'seed' | 'schema'> => ({
+const manner = ({ maxTokens, temperature, topP, stop, seed, schema }: ChatRequest): Pick<GenerateRequest, 'maxTokens' | 'temperature' | 'topP' | 'stop' | 'seed' | 'schema'> => ({
   ...(maxTokens !== undefined && { maxTokens }),
   ...(temperature !== undefined && { temperature }),
+  ...(topP !== undefined && { topP }),
+  ...(stop !== undefined && { stop }),
   ...(seed !== undefined && { seed }),
   ...(schema !== undefined && { schema }),
 })
 
 async function* hosted({ host, model }: Hosted, request: ChatRequest, signal: AbortSignal): Parts {
   withoutTools(request)
-  const { messages, topP, stop } = request
-  const turns = messages.map(({ role, content }) => ({ role, content }))
-  const generation = host.generate(model, { messages: turns, ...manner(request), ...(topP !== undefined && { topP }), ...(stop !== undefined && { stop }) }, { signal, urgency: 'interactive' })
+  const turns = request.messages.map(({ role, content }) => ({ role, content }))
+  const generation = host.generate(model, { messages: turns, ...manner(request) }, { signal, urgency: 'interactive' })
   for await (const { text } of generation) if (text !== '') yield { kind: 'text', text }
   const { usage, finishReason } = await generation
   yield { kind: 'done', finishReason, usage }

@@ -19,6 +19,9 @@ const schema = typed<Readonly<Record<string, unknown>>>('a JSON schema', (value)
 const manner = {
   maxTokens: optional(count),
   temperature: optional(number),
+  topP: optional(number),
+  /** Texts at which it ends; they are not part of it. */
+  stop: optional(list(string)),
   seed: optional(number),
   /** The text is JSON that this JSON schema accepts; what it says comes as `value` at the end. */
   schema: optional(schema),

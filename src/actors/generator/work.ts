@@ -84,10 +84,12 @@ const rolledUp = (known: string, older: readonly ChatTurn[], settings: Settings,
 const tooNarrow = ({ model, contextTokens }: Settings, { title }: Source): TroupeError =>
   new TroupeError('InvalidMessage', `${model} reads some ${contextTokens} tokens, and the passage "${title}" finds no room beside the rest`, 'give shorter passages or fewer tokens to write, or set generator({ contextTokens }) to what the model can read', { model })
 
-const requestOf = ({ maxTokens, temperature, seed, schema }: Omit<CompleteBody, 'prompt'>, settings: Settings, what: Pick<GenerateRequest, 'messages' | 'prompt'>): GenerateRequest => ({
+const requestOf = ({ maxTokens, temperature, topP, stop, seed, schema }: Omit<CompleteBody, 'prompt'>, settings: Settings, what: Pick<GenerateRequest, 'messages' | 'prompt'>): GenerateRequest => ({
   ...what,
   maxTokens: maxTokens ?? settings.maxTokens,
   ...(temperature !== undefined && { temperature }),
+  ...(topP !== undefined && { topP }),
+  ...(stop !== undefined && { stop }),
   ...(seed !== undefined && { seed }),
   ...(schema !== undefined && { schema }),
 })
