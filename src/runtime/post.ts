@@ -32,6 +32,7 @@ export interface Sender {
   readonly answered?: Outcome | undefined
 }
 const OUTSIDER: Sender = { address: OUTSIDE, cause: undefined, asker: undefined }
+const senderOf = ({ from }: Ref): Sender => (from === undefined ? OUTSIDER : { address: from, cause: undefined, asker: undefined })
 
 const ACCEPTED = Promise.resolve()
 const noop = (): void => {}
@@ -74,14 +75,14 @@ export class Post {
   }
 
   /** A tell from outside: the promise tells that the mailbox accepted it. */
-  tell(ref: Ref, message: Message, options?: TellOptions): Promise<void> {
+  tell(ref: Ref, message: Message, options?: TellOptions, sender = senderOf(ref)): Promise<void> {
     try {
       if (this.closed) throw cancelled(message.type, ref.address, 'shutting-down')
       const target = this.#parts.router.find(ref)
-      if (target === undefined) throw this.#nobody(ref.address, message, OUTSIDER)
+      if (target === undefined) throw this.#nobody(ref.address, message, sender)
       const picked = target.pick(message)
-      if (isSingle(picked)) return this.#tellOne(picked, message, options)
-      const told = Promise.all(picked.map((cell) => this.#tellOne(cell, message, options))).then(noop)
+      if (isSingle(picked)) return this.#tellOne(picked, message, options, sender)
+      const told = Promise.all(picked.map((cell) => this.#tellOne(cell, message, options, sender))).then(noop)
       told.catch(noop)
       return told
     } catch (error) {
@@ -89,10 +90,10 @@ export class Post {
     }
   }
 
-  #tellOne(cell: Cell, message: Message, options: TellOptions | undefined): Promise<void> {
+  #tellOne(cell: Cell, message: Message, options: TellOptions | undefined, sender: Sender): Promise<void> {
     let envelope: Envelope
     try {
-      envelope = this.stamp(cell, message, 'event', OUTSIDER, options?.priority)
+      envelope = this.stamp(cell, message, 'event', sender, options?.priority)
     } catch (error) {
       return refusal(error)
     }
@@ -201,7 +202,7 @@ export class Post {
     await Promise.all(settled)
   }
 
-  ask(ref: Ref, message: Message, options: AskOptions = NO_OPTIONS, sender: Sender = OUTSIDER): Promise<unknown> {
+  ask(ref: Ref, message: Message, options: AskOptions = NO_OPTIONS, sender: Sender = senderOf(ref)): Promise<unknown> {
     try {
       const picked = this.#pick(ref, message, sender)
       return isSingle(picked) ? this.#askOne(picked, message, options, sender) : this.#askFirst(picked, message, options, sender)
@@ -233,7 +234,7 @@ export class Post {
   }
 
   /** Opens a stream; its channel is the reader's end. */
-  stream(ref: Ref, message: Message, options: StreamOptions = NO_OPTIONS, sender: Sender = OUTSIDER): Channel {
+  stream(ref: Ref, message: Message, options: StreamOptions = NO_OPTIONS, sender: Sender = senderOf(ref)): Channel {
     const { replies, clock, dispatcher } = this.#parts
     const patienceMs = patience(options)
     const latest = sender.cause?.deadline || Infinity

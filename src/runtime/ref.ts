@@ -59,13 +59,16 @@ export class Ref<S extends Specs = Specs> {
   readonly address: Address
   readonly protocol: Protocol<S>
   readonly #port: RefPort
+  /** Whose the messages are that nobody inside sends; without, they come from outside. @internal */
+  readonly from: Address | undefined
   /** The router's note of where this address last led. @internal */
   target: { readonly alive: boolean } | undefined
 
-  constructor(address: Address, protocol: Protocol<S>, port: RefPort) {
+  constructor(address: Address, protocol: Protocol<S>, port: RefPort, from?: Address) {
     this.address = address
     this.protocol = protocol
     this.#port = port
+    this.from = from
   }
 
   /** Sends an event. The promise tells that the actor's mailbox accepted it; nobody needs to await it. */

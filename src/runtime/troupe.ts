@@ -187,9 +187,9 @@ export class Troupe {
     else this.#alarms.add(clock.timer(at - clock.now(), wake, true))
   }
 
-  /** A ref to an address, whether an actor is there yet or not. */
-  ref<S extends Specs>(protocol: Protocol<S>, address: Address): Ref<S> {
-    return new Ref(address, protocol, this.#port)
+  /** A ref to an address, whether an actor is there yet or not. With `from`, what others send by it comes from the actor that let them in. */
+  ref<S extends Specs>(protocol: Protocol<S>, address: Address, { from }: { readonly from?: Address } = {}): Ref<S> {
+    return new Ref(address, protocol, this.#port, from)
   }
 
   /** Lets an actor receive what is published to topics that match the pattern, until it ends or `unsubscribe` is called. */

@@ -1,5 +1,7 @@
 // Who is let in, to what, how often; and what browsers are kept from doing.
 import { createHash } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { SignJWT, exportJWK, generateKeyPair } from 'jose'
 import { WebSocket } from 'ws'
@@ -135,6 +137,28 @@ describe('a signed token', () => {
     for (const bad of [await signed({}, '-1m'), await signed({}, '2m', 'another secret of 32 characters!!'), `${none}.${body}.`, `${none}.${body}.${signature}`, `${head}.${body}.${signature.slice(1)}`]) expect(await status(bad)).toBe(401)
     const stranger = await new SignJWT({}).setProtectedHeader({ alg: 'HS256' }).setSubject('ada').setIssuer('elsewhere').setExpirationTime('2m').sign(new TextEncoder().encode(secret))
     expect(await status(stranger)).toBe(401)
+  })
+
+  test('is verified with keys that are fetched, once for many tokens', async () => {
+    const pairs = await Promise.all(['one', 'two'].map(async (kid) => ({ kid, ...(await generateKeyPair('ES256')) })))
+    let served = 0
+    const issuer = createServer((_, response) => {
+      served++
+      void Promise.all(pairs.slice(0, 1).map(async ({ kid, publicKey }) => ({ ...(await exportJWK(publicKey)), kid, alg: 'ES256' }))).then((keys) => response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys })))
+    })
+    await new Promise<void>((resolve) => void issuer.listen(0, '127.0.0.1', resolve))
+    try {
+      stage = await open({ tokens: { jwks: `http://127.0.0.1:${(issuer.address() as AddressInfo).port}/jwks.json`, may: () => '*' } })
+      const status = async ({ kid, privateKey }: (typeof pairs)[number]): Promise<number> => {
+        const token = await new SignJWT({}).setProtectedHeader({ alg: 'ES256', kid }).setSubject('ada').setExpirationTime('2m').sign(privateKey)
+        return (await stage.post('/actors/counter', { type: 'add', a: 1, b: 2 }, bearer(token))).status
+      }
+      const [one, two] = pairs as [(typeof pairs)[number], (typeof pairs)[number]]
+      expect([await status(one), await status(one), await status({ ...two, kid: 'one' }), await status(two)]).toEqual([200, 200, 401, 401])
+      expect(served).toBe(1)
+    } finally {
+      issuer.close()
+    }
   })
 
   test('is verified by the public keys of its issuer, and by nothing else', async () => {

@@ -75,7 +75,8 @@ class Desk {
   #ref(address: string): Ref {
     const known = this.#refs.get(address)
     if (known !== undefined) return known
-    const ref = this.#house.troupe.ref(this.#house.shop.protocol(address), address)
+    const { troupe, shop, from } = this.#house
+    const ref = troupe.ref(shop.protocol(address), address, { from })
     if (!address.includes('/')) this.#refs.set(address, ref)
     return ref
   }

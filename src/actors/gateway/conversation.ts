@@ -28,7 +28,7 @@ interface Frame {
 /** Resolves when the socket has closed and all that was under way has ended. */
 export function converse(house: House, call: Call, socket: Socket): Promise<void> {
   const address = call.rest
-  const ref = house.troupe.ref(house.shop.protocol(address), address)
+  const ref = house.troupe.ref(house.shop.protocol(address), address, { from: house.from })
   return new Promise((resolve) => {
     const conversation = new Conversation(house, call, socket, ref, resolve)
     socket.onText((text) => conversation.take(text))

@@ -2,7 +2,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../../ground/clock.js'
 import type { TroupeError } from '../../ground/errors.js'
-import type { Troupe } from '../../runtime/index.js'
+import type { Address, Troupe } from '../../runtime/index.js'
 import type { EventWriter } from './event-stream.js'
 import type { Caller } from './keys.js'
 import type { Metrics } from './metrics.js'
@@ -33,7 +33,7 @@ export interface Call {
 export type Answer =
   /** The body may be a promise. */
   | { readonly kind: 'json'; readonly status: number; readonly body: unknown; readonly headers?: Readonly<Record<string, string>> }
-  | { readonly kind: 'text'; readonly type: string; readonly text: string }
+  | { readonly kind: 'text'; readonly type: string; readonly text: string; readonly headers?: Readonly<Record<string, string>> }
   /** Server-sent events; what `run` throws becomes the last of them. */
   | { readonly kind: 'events'; readonly headers?: Readonly<Record<string, string>>; readonly run: (events: EventWriter) => Promise<void> }
   /** For a library that wants Node's own request and response. It ends the response. */
@@ -55,6 +55,8 @@ export interface Route {
 /** What a face may use of the gateway. */
 export interface House {
   readonly troupe: Troupe
+  /** The gateway's own address, from which it sends. */
+  readonly from: Address
   readonly clock: Clock
   readonly shop: Shop
   readonly metrics: Metrics

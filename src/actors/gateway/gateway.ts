@@ -73,7 +73,7 @@ export function gateway(troupe: Troupe, options: GatewayOptions): Definition<(ty
     // It answers while it serves.
     concurrency: 8,
     started: async (me) => {
-      const server = await open((...words) => me.log(...words)).catch(asTroupeError)
+      const server = await open(me.id, (...words) => me.log(...words)).catch(asTroupeError)
       servers.set(me.id, server)
       // Whoever asks where it listens is told, and has it try again.
       if (server instanceof TroupeError) me.log(`${server.code}: ${server.message}; ${server.hint}`)
@@ -110,16 +110,16 @@ const fired = (signal: AbortSignal): Promise<void> =>
 
 type Where = { readonly clock: Clock; readonly host: string; readonly port: number }
 
-function opener(troupe: Troupe, options: GatewayOptions, gatekeeper: Gatekeeper, audit: Audit, { clock, host, port }: Where): (log: ServerOptions['log']) => Promise<Server> {
+function opener(troupe: Troupe, options: GatewayOptions, gatekeeper: Gatekeeper, audit: Audit, { clock, host, port }: Where): (from: Address, log: ServerOptions['log']) => Promise<Server> {
   const { limits = {}, faces = [], origins = [] } = options
   const shop = new Shop(options.actors)
   const rates = new Rates(clock)
   const all = [actorsFace, operationsFace({ secured: !gatekeeper.isOpen }), ...faces]
-  return async (log) => {
+  return async (from, log) => {
     const [{ Server }] = await Promise.all([import('./server.js'), gatekeeper.ready()])
     const timeoutMaxMs = limits.timeout === undefined ? TIMEOUT_MAX_DEFAULT_MS : milliseconds(limits.timeout)
     return Server.open({
-      house: { troupe, clock, shop, timeoutMaxMs, metrics: new Metrics(troupe, options.models), meter: ({ name, rate }) => (rate === undefined ? undefined : rates.take(name, rate)) },
+      house: { troupe, from, clock, shop, timeoutMaxMs, metrics: new Metrics(troupe, options.models), meter: ({ name, rate }) => (rate === undefined ? undefined : rates.take(name, rate)) },
       admission: new Admission({ gatekeeper, origins }),
       audit,
       routes: (house) => all.flatMap((face) => face.routes(house)),

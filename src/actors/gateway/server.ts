@@ -43,6 +43,13 @@ interface Arrived {
   at: number
   caller: Caller
 }
+interface Served {
+  readonly route: Route
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  readonly call: HttpCall
+  readonly give: (body: unknown, answer: Answer & { readonly kind: 'json' }) => void
+}
 /** On the request itself: a map beside it was a measurable part of each. */
 type Marked = FastifyRequest & { arrived?: Arrived | undefined }
 const JSON_TYPE = 'application/json; charset=utf-8'
@@ -113,7 +120,7 @@ export class Server {
     app.setErrorHandler((error, request, reply) => this.#refuse(request, reply, error instanceof TroupeError ? error : fromLibrary(error as Error), routeOf(request)))
     app.setNotFoundHandler((request, reply) => this.#refuse(request, reply, NOT_HERE()))
     const mount = (within: FastifyInstance, route: Route): void => {
-      const handler = (request: FastifyRequest, reply: FastifyReply): void => void this.#serve(route, request, reply)
+      const handler = (request: FastifyRequest, reply: FastifyReply): void => this.#serve(route, request, reply)
       const { method, path: url, converse } = route
       within.route({ method, url, handler, config: { route }, ...(converse !== undefined && { wsHandler: (socket: WebSocket, request: FastifyRequest) => this.#converse(route, socket, request) }) })
     }
@@ -172,33 +179,47 @@ export class Server {
     if (this.#calls.size === 0) this.#onRest?.()
   }
 
-  async #serve(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  #serve(route: Route, request: FastifyRequest, reply: FastifyReply): void {
     const call = callOf(request)
     this.#enter(call)
-    try {
-      const handled = route.handle(call)
-      const answer = handled instanceof Promise ? await handled : handled
-      switch (answer.kind) {
-        case 'json':
-          this.#send(request, reply.raw, answer.status, toJson(answer.body instanceof Promise ? await answer.body : answer.body), answer.headers, call.type)
-          break
-        case 'text':
-          this.#note(request, 200)
-          void reply.header('content-type', answer.type).send(answer.text)
-          break
-        case 'events':
-          await this.#stream(route, answer, call, request, reply)
-          break
-        case 'raw':
-          reply.hijack()
-          await answer.run(request.raw, reply.raw)
-          this.#note(request, reply.raw.statusCode, undefined, call.type)
-      }
-    } catch (error) {
+    const fail = (error: unknown): void => {
       void this.#refuse(request, reply, asTroupeError(error), route, call.type)
-    } finally {
       this.#leave(call)
     }
+    const give = (body: unknown, { status, headers }: Answer & { readonly kind: 'json' }): void => {
+      this.#send(request, reply.raw, status, toJson(body), headers, call.type)
+      this.#leave(call)
+    }
+    try {
+      const answer = route.handle(call)
+      // The common answer takes one step; an async function would take three.
+      if (answer instanceof Promise || answer.kind !== 'json') this.#serveLater(answer, { route, request, reply, call, give }).catch(fail)
+      else if (answer.body instanceof Promise) answer.body.then((body: unknown) => give(body, answer)).catch(fail)
+      else give(answer.body, answer)
+    } catch (error) {
+      fail(error)
+    }
+  }
+
+  async #serveLater(handled: Answer | Promise<Answer>, { route, request, reply, call, give }: Served): Promise<void> {
+    const answer = await handled
+    switch (answer.kind) {
+      case 'json':
+        return give(await answer.body, answer)
+      case 'text':
+        this.#note(request, 200)
+        if (answer.headers !== undefined) reply.headers(answer.headers)
+        void reply.header('content-type', answer.type).send(answer.text)
+        break
+      case 'events':
+        await this.#stream(route, answer, call, request, reply)
+        break
+      case 'raw':
+        reply.hijack()
+        await answer.run(request.raw, reply.raw)
+        this.#note(request, reply.raw.statusCode, undefined, call.type)
+    }
+    this.#leave(call)
   }
 
   /** The common answer goes straight to Node: what the library would look at again is known. */
