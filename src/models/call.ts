@@ -49,10 +49,13 @@ export class Call {
     return this.#missing
   }
 
-  /** Calls `tell` when the call fails before its end: whoever works on it may leave off. Gives the way to take that back. */
-  whenLeft(tell: () => void): () => void {
+  /** Calls `tell` when the call fails before its end: whoever works on it may leave off. */
+  whenLeft(tell: () => void): void {
     this.#leavers.add(tell)
-    return () => this.#leavers.delete(tell)
+  }
+  /** Takes that back. */
+  noLonger(tell: () => void): void {
+    this.#leavers.delete(tell)
   }
 
   /** The result of one piece; parts are told in the order of the inputs. */

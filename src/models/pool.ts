@@ -245,7 +245,8 @@ export class Pool implements CoreUser {
     let tokens = 0
     const first = batch[0] as Work
     const pass = replica.pass({ task: first.task, options: first.options, inputs: batch.map(({ input }) => input), tokensMax: Math.floor(tokensMax) }, rankOf(first.urgency))
-    const stay = [...new Set(batch.map(({ call }) => call))].map((call) => call.whenLeft(() => void (batch.every(({ gone }) => gone) && pass.cancel())))
+    const leave = (): void => void (batch.every(({ gone }) => gone) && pass.cancel())
+    for (const { call } of batch) call.whenLeft(leave)
     try {
       const reply = await pass.result
       tokens = reply.tokens
@@ -256,7 +257,7 @@ export class Pool implements CoreUser {
       if (thrown instanceof ThreadDied) this.#died(replica, batch, thrown)
       else for (const { call } of batch) call.fail(thrown as TroupeError)
     }
-    for (const undo of stay) undo()
+    for (const { call } of batch) call.noLonger(leave)
     this.#inHand -= cost
     this.#read.end(this.#options.clock.elapsed(), tokens)
     this.#done(replica, batch)
