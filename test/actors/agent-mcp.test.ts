@@ -12,12 +12,12 @@ import { scriptedOpenAI, type Called, type Script, type ScriptedOpenAI } from '.
 const program = fileURLToPath(new URL('mcp-server.mjs', import.meta.url))
 const call = (name: string, input: object = {}): Called => ({ name, arguments: JSON.stringify(input) })
 
-let provider: ScriptedOpenAI
-let troupe: Troupe
+let provider: ScriptedOpenAI | undefined
+let troupe: Troupe | undefined
 let server: ChildProcess | undefined
 afterEach(async () => {
-  await troupe.stop()
-  await provider.close()
+  await troupe?.stop()
+  await provider?.close()
   server?.kill()
   server = undefined
 })
@@ -37,7 +37,7 @@ async function results(chunks: AsyncIterable<AgentChunk>): Promise<unknown[]> {
 test('an MCP server over stdio lists its tools, answers, and says what is wrong', async () => {
   const chunks = await run([{ calls: [call('price', { item: 'lamp' })] }, { calls: [call('price', { item: 'dragon' })] }, { calls: [call('price', { thing: 1 })] }, { text: 'ok' }], { name: 'shop', command: process.execPath, args: [program], only: ['price'] })
   expect(await results(chunks)).toEqual([['price', true, 'lamp costs 4'], ['price', false, 'Error: no such item'], ['price', false, expect.stringContaining('item')]])
-  expect(provider.asked[0]?.tools?.map((each) => each.function)).toMatchObject([{ name: 'price', description: 'The price of an item', parameters: { properties: { item: { type: 'string' } } } }])
+  expect(provider?.asked[0]?.tools?.map((each) => each.function)).toMatchObject([{ name: 'price', description: 'The price of an item', parameters: { properties: { item: { type: 'string' } } } }])
 })
 
 test('one over HTTP gets the headers and the key of each call', async () => {
@@ -64,6 +64,26 @@ test('a reader who leaves calls off what the server is doing', async () => {
   await calledOff
   beacon.closeAllConnections()
   beacon.close()
+})
+
+test('a source that two agents share ends with the last of them, and outlives whoever wanted it first', async () => {
+  const source = mcpTools({ name: 'shop', command: process.execPath, args: [program], only: ['price'] })
+  const [first, second] = [{}, {}]
+  const leaving = new AbortController()
+  const left = source.open(leaving.signal, first)
+  const stayed = source.open(new AbortController().signal, second)
+  leaving.abort(new Error('called off'))
+  await expect(left).rejects.toThrow('called off')
+  const [price] = await stayed
+  await source.close(first)
+  const ask = (): unknown => price?.doing.kind === 'run' && price.doing.run({ item: 'lamp' }, { signal: new AbortController().signal, idempotencyKey: 'k', context: {} })
+  expect(await ask()).toBe('lamp costs 4')
+  // Opened again while the one before still closes: that one must not be forgotten for the other.
+  const closing = source.close(second)
+  const [again] = await source.open(new AbortController().signal, first)
+  await closing
+  expect((await source.open(new AbortController().signal, first))[0]).toBe(again)
+  await source.close(first)
 })
 
 test('a server that is not there is told of by name', async () => {

@@ -3,6 +3,7 @@ import type { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { TroupeError } from '../../runtime/index.js'
 import { describe } from '../../ground/errors.js'
+import { heed } from '../../runtime/heed.js'
 import { MCP_PAGES_MAX } from './limits.js'
 import { toolOf, type Tool, type ToolManner, type ToolSource, type ToolWork } from './tool.js'
 
@@ -24,22 +25,48 @@ export type McpOptions = McpManner &
 
 /** The tools of an MCP server, listed when an agent first runs; the connection ends with the last agent that uses it. */
 export function mcpTools(options: McpOptions): ToolSource {
-  let opened: Promise<{ client: Client; tools: readonly Tool[] }> | undefined
-  const forget = (): void => void (opened = undefined)
+  let line: Line | undefined
+  const users = new Set<object>()
+  const begin = (): Line => {
+    // Of the connection alone: whoever wanted it first may leave, and others have it still.
+    const off = new AbortController()
+    const forget = (): void => {
+      if (line === begun) line = undefined
+    }
+    const opened = connect(options, forget, off.signal)
+    const begun: Line = { opened, off }
+    // A server that was out of reach may be back the next time.
+    opened.catch(forget)
+    return begun
+  }
   return {
     name: options.name,
-    open: async (signal) => {
-      opened ??= connect(options, forget, signal)
-      // A server that was out of reach may be back the next time.
-      opened.catch(forget)
-      return (await opened).tools
+    open: async (signal, user) => {
+      users.add(user)
+      line ??= begin()
+      return (await wanted(line.opened, signal)).tools
     },
-    close: async () => {
-      const was = opened
-      forget()
-      await (await was?.catch(() => undefined))?.client.close()
+    close: async (user) => {
+      if (!users.delete(user) || users.size > 0) return
+      const was = line
+      line = undefined
+      was?.off.abort(new TroupeError('Cancelled', `nobody uses the MCP server ${options.name} any more`, 'nothing is left to do', { reason: 'shutting-down' }))
+      await (await was?.opened.catch(() => undefined))?.client.close()
     },
   }
+}
+
+interface Line {
+  readonly opened: Promise<{ readonly client: Client; readonly tools: readonly Tool[] }>
+  readonly off: AbortController
+}
+
+function wanted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted()
+    const release = heed(signal, () => reject(signal.reason as Error))
+    work.then(resolve, reject).finally(release)
+  })
 }
 
 async function connect(options: McpOptions, onClose: () => void, signal: AbortSignal): Promise<{ client: Client; tools: readonly Tool[] }> {

@@ -38,8 +38,9 @@ export interface Tool extends ToolSpec, Omit<ToolManner, 'approve'> {
 /** Tools that somebody else lists, such as an MCP server; opened on first use, closed with the agent. */
 export interface ToolSource {
   readonly name: string
-  open(signal: AbortSignal): Promise<readonly Tool[]>
-  close(): Promise<void>
+  /** `user` is whose tools they become: one source may serve several agents. */
+  open(signal: AbortSignal, user: object): Promise<readonly Tool[]>
+  close(user: object): Promise<void>
 }
 
 export interface ToolOptions<Input> extends ToolManner<Input> {

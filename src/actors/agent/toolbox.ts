@@ -20,8 +20,8 @@ export class Toolbox {
     this.#users.add(me.id)
     const listed = await Promise.all(
       this.#sources.map(async (source) => {
-        const specs = await me.step(`tools of ${source.name}`, async ({ signal }): Promise<ToolSpec[]> => (await source.open(signal)).map(({ name, description, parameters }) => ({ name, parameters, ...(description !== undefined && { description }) })))
-        const tools = new Map((await source.open(me.signal)).map((tool) => [tool.name, tool]))
+        const specs = await me.step(`tools of ${source.name}`, async ({ signal }): Promise<ToolSpec[]> => (await source.open(signal, this)).map(({ name, description, parameters }) => ({ name, parameters, ...(description !== undefined && { description }) })))
+        const tools = new Map((await source.open(me.signal, this)).map((tool) => [tool.name, tool]))
         return specs.flatMap((spec) => {
           const tool = tools.get(spec.name)
           return tool === undefined ? [] : [{ ...tool, ...spec }]
@@ -34,7 +34,7 @@ export class Toolbox {
   /** The last one shuts the door. */
   async close(user: Address): Promise<void> {
     if (!this.#users.delete(user) || this.#users.size > 0) return
-    await Promise.allSettled(this.#sources.map((source) => source.close()))
+    await Promise.allSettled(this.#sources.map((source) => source.close(this)))
   }
 }
 
