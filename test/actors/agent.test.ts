@@ -2,7 +2,8 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { actor, createTroupe, memory, protocol, request, type Ref, type Troupe } from 'troupe'
-import { actorTools, agent, guard, tool, type Agent, type AgentChunk, type AgentOptions, type AgentTask, type ToolWork } from 'troupe/actors'
+import { actorTools, agent, guard, human, HumanNews, tool, type Agent, type AgentChunk, type AgentOptions, type AgentTask, type ToolWork } from 'troupe/actors'
+import { virtualClock } from 'troupe/testing'
 import { scriptedOpenAI, type Called, type Script, type ScriptedOpenAI } from '../scripted-openai.js'
 
 let provider: ScriptedOpenAI
@@ -99,6 +100,32 @@ describe('a person is asked first', () => {
     expect(questions).toEqual([['May assistant use pay?', '{"cents":500}'], ['May assistant use pay?', '{"cents":900}']])
     expect(chunks.flatMap((chunk) => (chunk.kind === 'approval' ? [chunk.state] : [])).toSorted()).toEqual(['asked', 'asked', 'denied', 'granted'])
     expect(provider.asked[1]?.messages.slice(-3).map(({ content }) => content)).toEqual(['paid 50', 'paid 500', 'not done: the person who was asked said no: too much'])
+  })
+
+  test('about each call by itself, whatever its provider calls it', async () => {
+    // The same id in each turn.
+    provider = await scriptedOpenAI([{ calls: [call('pay', { cents: 500 })] }, { calls: [call('pay', { cents: 900 })] }, { calls: [call('pay', { cents: 900 })] }, { text: 'ok' }])
+    troupe = await createTroupe({ store: memory() })
+    const approver = troupe.keyed('person', human())('ada')
+    const said = [true, false, false]
+    const on = { asked: ({ question: { id } }: { question: { id: string } }) => void approver.ask({ type: 'decide', id, approved: said.shift() === true, by: 'Ada' }), reminded: () => {}, delegated: () => {}, returned: () => {}, closed: () => {} }
+    troupe.subscribe('human.ada', troupe.spawn('front', actor(HumanNews, { on })))
+    const { chunks } = await read(troupe.spawn('assistant', agent({ model: provider.model, tools: [pay], approver })), 'pay')
+    expect(results(chunks).map((result) => (result as unknown[])[1])).toEqual([true, false, false])
+    expect(said).toEqual([])
+  })
+
+  test('and what is granted after the run is over is not done', async () => {
+    // The model's host keeps the real time, so both begin at the same moment.
+    const clock = virtualClock({ start: Date.now() })
+    let paid = 0
+    const slow = tool({ name: 'pay', input: z.object({ cents: z.number() }), approve: true, run: () => ++paid })
+    provider = await scriptedOpenAI([{ calls: [call('pay', { cents: 500 })] }])
+    troupe = await createTroupe({ clock })
+    const approver = troupe.spawn('desk', actor(Desk, { on: { approve: async () => (await clock.advance('20s'), { approved: true, by: 'Ada', comment: '' }) } }))
+    const ref = troupe.spawn('assistant', agent({ model: provider.model, tools: [slow], approver, budget: { ms: 10_000 } }))
+    const { chunks, done } = await read(ref, 'pay')
+    expect([results(chunks), done.finish, paid]).toEqual([[['pay', false, 'not done: the time of the run is over']], 'time', 0])
   })
 
   test('and an agent with nobody to ask fails instead of going ahead', async () => {

@@ -92,7 +92,7 @@ class Run {
       if (heard.spent !== undefined) return { finish: heard.spent, ...(yield* this.#unfinished(heard)) }
       messages.push(heard.turn)
       if (heard.calls.length > 0) {
-        const used = yield* useTools(heard.calls, bench, me)
+        const used = yield* useTools(heard.calls, { ...bench, turn: this.#purse.usage.steps }, me)
         messages.push(...used.turns)
         this.#count(used.mistaken, used.turns.at(-1)?.content ?? '')
         continue

@@ -1,4 +1,5 @@
 /** The calls of one model turn, made side by side. */
+import { createHash } from 'node:crypto'
 import type { ChatMessage, ToolCall } from '../../models/index.js'
 import { protocol, TroupeError, type Address, type Duration, type Me } from '../../runtime/index.js'
 import { milliseconds } from '../../ground/duration.js'
@@ -18,6 +19,8 @@ export interface Bench {
   readonly guardrail: Guardrail | undefined
   readonly context: JsonObject
   readonly deadline: number
+  /** Which turn of the model these calls are. */
+  readonly turn: number
 }
 type Hand = Pick<Me, 'ask' | 'ref' | 'step' | 'id' | 'envelope' | 'signal' | 'clock'>
 
@@ -28,6 +31,8 @@ interface Result {
   readonly mistake?: boolean
 }
 
+/** Of an address in the name of a question, which may have 200 in all. */
+const ID_CHARS_MAX = 80
 const TIMEOUT_USUAL: Duration = '60s'
 const ASK_TIMEOUT_USUAL: Duration = '30s'
 const NOBODY = protocol({})
@@ -75,16 +80,16 @@ class Use {
     const speaker = this.#me.id
     const read = at < CALLS_AT_ONCE_MAX ? readCall(this.#call, this.#bench.tools) : { wrong: `too many calls at once: make at most ${CALLS_AT_ONCE_MAX}`, input: this.#call.input }
     this.#emit({ kind: 'tool-call', speaker, id, tool, input: read.input })
-    const result = 'wrong' in read ? { ok: false, output: read.wrong, mistake: true } : await this.#allowed(read.tool, read.input)
+    const result = 'wrong' in read ? { ok: false, output: read.wrong, mistake: true } : await this.#allowed(read.tool, read.input, at)
     this.#emit({ kind: 'tool-result', speaker, id, tool, ok: result.ok, output: result.output })
     return result
   }
 
-  async #allowed(tool: Tool, input: unknown): Promise<Result> {
+  async #allowed(tool: Tool, input: unknown, at: number): Promise<Result> {
     const { approver } = this.#bench
     if (tool.approve(input)) {
       if (approver === undefined) throw new TroupeError('InvalidDefinition', `${tool.name} needs a person's approval, and the agent has nobody to ask`, 'give agent({ approver: ref }) a human, or any actor with an `approve` request')
-      const { approved: yes, comment, how } = await this.#asked(tool, input, approver)
+      const { approved: yes, comment, how } = await this.#asked(tool, input, approver, at)
       if (!yes) return { ok: false, output: how === 'expired' ? 'not done: a person was asked, and nobody decided in time' : `not done: the person who was asked said no${comment === undefined ? '' : `: ${comment}`}` }
     }
     const result = await this.#done(tool, input)
@@ -92,13 +97,20 @@ class Use {
     throw new TroupeError('ActorFailed', `tool ${tool.name} failed: ${readable(result.output)}`, "see what it says, or let the model go on without it: onError: 'tell'", { tool: tool.name })
   }
 
-  async #asked(tool: Tool, input: unknown, approver: NonNullable<Bench['approver']>): Promise<Awaited<ReturnType<typeof approved>>> {
+  async #asked(tool: Tool, input: unknown, approver: NonNullable<Bench['approver']>, at: number): Promise<Awaited<ReturnType<typeof approved>>> {
     const { id } = this.#call
     const chunk = { kind: 'approval', speaker: this.#me.id, id, tool: tool.name, input } as const
     this.#emit({ ...chunk, state: 'asked' })
-    const word = await approved(approver, tool.name, input, `${this.#me.id}#${this.#me.envelope}/${id}`, this.#siblings.signal, this.#me)
+    const word = await approved(approver, tool.name, input, this.#nameOf(tool, input, at), this.#siblings.signal, this.#me)
     this.#emit({ ...chunk, state: word.approved ? 'granted' : 'denied', ...(word.by !== undefined && { by: word.by }), ...(word.comment !== undefined && { comment: word.comment }) })
     return word
+  }
+
+  /** The same for the same call alone: a provider may give two calls one id, and a yes to one of them is none to the other. */
+  #nameOf({ name }: Tool, input: unknown, at: number): string {
+    const { id, envelope } = this.#me
+    const what = createHash('sha256').update(JSON.stringify([id, name, input])).digest('base64url')
+    return `${id.slice(0, ID_CHARS_MAX)}#${envelope}/${this.#bench.turn}.${at}/${what}`
   }
 
   async #done(tool: Tool, input: unknown): Promise<Result> {
@@ -111,6 +123,8 @@ class Use {
 
   async #act({ name, doing, timeout }: Tool, input: unknown): Promise<Result> {
     const me = this.#me
+    // A person may have taken longer than the run has.
+    if (me.clock.now() >= this.#bench.deadline) return { ok: false, output: 'not done: the time of the run is over' }
     const within = (usual: Duration): number => Math.max(1, Math.min(milliseconds(timeout ?? usual), this.#bench.deadline - me.clock.now()))
     try {
       switch (doing.kind) {
