@@ -28,7 +28,7 @@ describe('perception', () => {
 
   test('says which sense is missing, and refuses what is no part', async () => {
     const ref = troupe.spawn('blind', perception())
-    await expect(ref.ask({ type: 'perceive', parts: [receipt] })).rejects.toMatchObject({ message: expect.stringContaining('has no image actor') as string })
+    await expect(ref.ask({ type: 'perceive', parts: [receipt] })).rejects.toMatchObject({ code: 'InvalidMessage', message: expect.stringContaining('has no image actor') as string })
     await expect(ref.ask({ type: 'perceive', parts: [{ type: 'smell' } as unknown as Part] })).rejects.toMatchObject({ code: 'InvalidMessage' })
     const deaf = troupe.spawn('deaf', nlu())
     await expect(deaf.ask({ type: 'parse', text: 'x', parts: [receipt] })).rejects.toMatchObject({ code: 'InvalidMessage', hint: expect.stringContaining('perception') as string })
@@ -60,6 +60,17 @@ describe('a receipt by claim check', () => {
     const found = entities.find(({ type }) => type === 'receipt')
     expect(text.slice(found?.start, found?.end)).toBe('004817')
     expect(entities.filter(({ type }) => type === 'money').map(({ number }) => number)).toContain(14.69)
+  })
+
+  test('that is damaged is refused with its reason, whoever passes it on, and the next is read', async () => {
+    const broken: Part = { type: 'image', blob: (receipt as { blob: Uint8Array }).blob.subarray(0, 2000) }
+    const talk = troupe.keyed('broken-talk', dialogue({ nlu: troupe.spawn('broken-nlu', nlu()), retriever: troupe.spawn('broken-shelf', retriever()), generator: troupe.spawn('broken-writer', generator()), perception: senses }))('one')
+    const refused = { code: 'InvalidMessage', message: expect.stringContaining('damaged or cut off') as string }
+    await expect(senses.ask({ type: 'perceive', parts: [claim, broken] })).rejects.toMatchObject(refused)
+    await expect(troupe.spawn('broken-parse', nlu({ perception: senses })).ask({ type: 'parse', text: '', parts: [broken] })).rejects.toMatchObject(refused)
+    await expect((async () => { for await (const chunk of talk.stream({ type: 'say', text: '', parts: [broken] })) expect(chunk).toBeUndefined() })()).rejects.toMatchObject(refused)
+    await expect(senses.ask({ type: 'perceive', parts: [{ type: 'image', blob: { blob: `sha256:${'0'.repeat(64)}`, bytes: 9 } }] })).rejects.toMatchObject({ code: 'Gone' })
+    expect((await senses.ask({ type: 'perceive', parts: [claim] })).text).toContain('BAKERY')
   })
 
   test('fills the slot of a flow', async () => {
