@@ -212,11 +212,11 @@ async function loadPipe(spec: ModelSpec, strip: Strip): Promise<Pipe> {
   const writes = ['translation', 'summarization', 'automatic-speech-recognition', 'image-to-text'].includes(name)
   return {
     run: (input, given, left) => gate(() => pipe(input, writes ? { ...given, stopping_criteria: [new Unwanted(left)] } : given)),
-    picture: async (input) => {
+    picture: async (input, limits) => {
       if (typeof input === 'string') return await RawImage.read(input)
       if (input instanceof Uint8Array) {
         // Through our own decoder, which holds a hostile file to its limits.
-        const { data, width, height } = await decodeImage(input)
+        const { data, width, height } = await decodeImage(input, limits)
         return new RawImage(data, width, height, 3)
       }
       return new RawImage(new Uint8ClampedArray(input.data), input.width, input.height, input.channels)

@@ -71,7 +71,7 @@ describe('with models of the user', () => {
   let ref: Ref<(typeof Image)['specs']>
   beforeAll(async () => {
     troupe = await createTroupe({ host })
-    ref = troupe.spawn('image', image({ classify: 'vit', caption: 'blip', embed: 'clip' }))
+    ref = troupe.spawn('image', image({ classify: 'vit', caption: 'blip', embed: 'clip', pixelsMax: 1000, bytesMax: 100 }))
   })
   afterAll(() => troupe.stop())
 
@@ -82,6 +82,7 @@ describe('with models of the user', () => {
     expect(await ref.ask({ type: 'embed', image: picture })).toEqual({ vector: Float32Array.of(0.6, 0.8) })
     expect(host.asked.map(({ task, model, input }) => [task, model, input['maxTokens']])).toEqual([['classifyImage', 'vit', undefined], ['caption', 'blip', 9], ['embedImage', 'clip', undefined]])
     expect(host.asked.map(({ input }) => Array.from(input.inputs[0] as Uint8Array))).toEqual([[1, 2, 3], [1, 2, 3], [1, 2, 3]])
+    expect(host.asked.map(({ input }) => [input['pixelsMax'], input['bytesMax']])).toEqual([[1000, 100], [1000, 100], [1000, 100]])
   })
 
   test('what a model refuses reaches who asked, and the next is served', async () => {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { TroupeError } from 'troupe'
 import { createHost, type Host } from 'troupe/models'
 import { folderModel } from './folder-model.js'
 import { pseudoRandom, type Graph } from './onnx.mjs'
@@ -255,4 +256,8 @@ test('a picture is read from its encoded bytes and from its path', async () => {
   const name = made({ graphs: { 'model.onnx': { nodes: [['ReduceMean', ['pixel_values'], ['logits'], { axes: [2, 3], keepdims: 0 }]], inputs: [['pixel_values', 'float32', ['batch', 3, 'height', 'width']]], outputs: [['logits', 'float32', ['batch', 3]]] } }, config: { architectures: ['ViTForImageClassification'], model_type: 'vit', id2label: { 0: 'red', 1: 'green', 2: 'blue' }, 'transformers.js_config': { dtype: 'fp32' } }, files: { 'preprocessor_config.json': { do_normalize: false, do_rescale: true, do_resize: true, size: { height: 4, width: 4 }, image_processor_type: 'ViTImageProcessor' } } })
   expect((await host.classifyImage(name, new Uint8Array(png)))[0]?.label).toBe('red')
   expect((await host.classifyImage(name, join(folder, 'red.png')))[0]?.label).toBe('red')
+  // A damaged file, and one beyond the asker's limit, beside a good one.
+  const label = (bytes: Uint8Array, limits: object): Promise<unknown> => Promise.resolve(host.infer('classifyImage', name, { inputs: [bytes], ...limits }))
+  const outcomes = await Promise.allSettled([label(png.subarray(0, 40), {}), host.classifyImage(name, new Uint8Array(png)), label(png, { pixelsMax: 0 }), label(png, { bytesMax: 30 })])
+  expect(outcomes.map((each) => (each.status === 'fulfilled' ? each.status : each.reason instanceof TroupeError && each.reason.code === 'InvalidMessage' ? each.reason.message : each.reason as unknown))).toEqual([expect.stringContaining('damaged'), 'fulfilled', expect.stringContaining('more than 0 pixels'), expect.stringContaining('at most 30')])
 })

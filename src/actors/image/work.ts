@@ -1,5 +1,5 @@
 /** What `image` does outside its chart: the bytes behind a payload, and the models that see them. */
-import type { Reading } from '../../models/index.js'
+import type { ImageLimits, Reading } from '../../models/index.js'
 import { streamOnce, TroupeError, type ReturnAddress, type Work } from '../../runtime/index.js'
 import { bytesBehind, type Blobs, type Payload } from '../blobs.js'
 import { framesOf } from '../ffmpeg.js'
@@ -28,7 +28,7 @@ export interface ImageWork {
 export interface ImageSettings {
   /** Models by task; a task without one is refused. */
   readonly models: Readonly<Record<'read' | 'classify' | 'caption' | 'embed', string | undefined>>
-  readonly limits: { readonly pixelsMax?: number; readonly bytesMax?: number }
+  readonly limits: ImageLimits
   readonly blobs: Blobs | undefined
   readonly ffmpeg: string
 }
@@ -43,11 +43,11 @@ export const imageWork = ({ models, limits, blobs, ffmpeg }: ImageSettings): Ima
     const model = models[task]
     if (model === undefined) throw new TroupeError('ModelNotFound', `image has no model to ${task} with`, `name one: image({ ${task}: 'owner/name' })`, { task })
     const bytes = await bytesBehind(image, blobs)
-    const [answer] = await work.infer<T[]>(kernel, model, { inputs: [bytes], ...options }, { signal: work.signal, urgency: 'interactive' })
+    const [answer] = await work.infer<T[]>(kernel, model, { inputs: [bytes], ...limits, ...options }, { signal: work.signal, urgency: 'interactive' })
     return answer as T
   }
   return {
-    read: answering('read', ({ image }: ImageInput, work): Promise<ImageReading> => see<Reading>('read', 'read', image, work, limits)),
+    read: answering('read', ({ image }: ImageInput, work): Promise<ImageReading> => see<Reading>('read', 'read', image, work)),
     classify: answering('classify', async ({ image, top = TOP }: ImageInput, work): Promise<{ labels: readonly Label[] }> => {
       const labels = await see<Label[]>('classify', 'classifyImage', image, work)
       return { labels: labels.map(({ label, score }) => ({ label, score })).sort((a, b) => b.score - a.score).slice(0, top) }

@@ -1,6 +1,7 @@
 /** Tasks that a pipeline of transformers.js runs as a whole: sequence to sequence, pictures, sound. */
 import { TroupeError } from '../../ground/errors.js'
-import type { Answers, Pass, Tensor } from '../kernel.js'
+import type { Answers, Pass, Refusal, Tensor } from '../kernel.js'
+import type { ImageLimits } from '../pixels.js'
 
 /** A picture: an encoded file's bytes, a path, or pixels row by row. */
 export type ImageInput = Uint8Array | string | { readonly data: Uint8Array; readonly width: number; readonly height: number; readonly channels: 1 | 2 | 3 | 4 }
@@ -34,7 +35,7 @@ export interface Speech {
 export interface Pipe {
   /** One call of the pipeline, which ends early when the host stops, or once nobody wants it. */
   run(input: unknown, options: Readonly<Record<string, unknown>>, left: () => boolean): Promise<unknown>
-  picture(input: ImageInput): Promise<unknown>
+  picture(input: ImageInput, limits: ImageLimits): Promise<unknown>
 }
 
 interface PipelineTask {
@@ -77,12 +78,19 @@ export async function runPipeline(task: string, pipe: Pipe, pass: Pass & { reado
   const given = (pass.options ?? {}) as Readonly<Record<string, unknown>>
   const options = Object.fromEntries(Object.entries(how.options?.(given) ?? {}).filter(([, value]) => value !== undefined))
   const values: unknown[] = []
-  for (const input of pass.inputs) {
-    check(task, how.takes, input)
+  const refused: Refusal[] = []
+  for (const [index, input] of pass.inputs.entries()) {
     if (pass.left()) break
-    values.push(how.answer(await pipe.run(how.takes === 'image' ? await pipe.picture(input as ImageInput) : input, options, pass.left)))
+    try {
+      check(task, how.takes, input)
+      values[index] = how.answer(await pipe.run(how.takes === 'image' ? await pipe.picture(input as ImageInput, given) : input, options, pass.left))
+    } catch (thrown) {
+      // One caller's file is not the others' trouble; anything but a bad file is.
+      if (!(thrown instanceof TroupeError && thrown.code === 'InvalidMessage')) throw thrown
+      refused.push({ index, error: thrown.toData() })
+    }
   }
-  return { values, tokens: 0 }
+  return { values, refused, tokens: 0 }
 }
 
 function check(task: string, takes: PipelineTask['takes'], input: unknown): void {
