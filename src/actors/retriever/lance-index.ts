@@ -13,6 +13,7 @@ import type { Connection, IntoVector, Table } from '@lancedb/lancedb'
 import { realClock } from '../../ground/clock.js'
 import { describe, TroupeError } from '../../ground/errors.js'
 import { holdLock, type Lock } from '../../runtime/store/lock.js'
+import { inSlices } from '../in-slices.js'
 import type { Entry, Found, IndexSettings, PassageIndex, Query } from './passage-index.js'
 import { cosine, Ranking, timesIn } from './ranking.js'
 import { labelsOf, matches, oneOf, sqlOf, type Fact, type Metadata, type Triple, type TriplePattern } from './where.js'
@@ -58,6 +59,8 @@ interface Row {
 }
 /** What a search reads of a row, beside LanceDB's own score, which it would otherwise add with a warning. */
 const SEEN = ['id', 'document', 'title', 'source', 'text', 'terms', 'metadata', 'vector']
+
+type NewRow = Record<string, string | number | boolean | string[] | IntoVector> & { readonly terms: string }
 
 export class LanceIndex implements PassageIndex {
   readonly #folder: string
@@ -107,7 +110,7 @@ export class LanceIndex implements PassageIndex {
         this.#table = await connection.openTable(TABLE)
         const words = (await this.#table.listIndices()).find(({ columns }) => columns[0] === 'terms')
         this.#unindexed = words === undefined ? UNINDEXED_MIN : ((await this.#table.indexStats(words.name))?.numUnindexedRows ?? 0)
-        for await (const batch of this.#table.query().select(['terms'])) for (const terms of batch.getChild('terms') as Iterable<string>) this.#ranking.note(split(terms), 1)
+        for await (const batch of this.#table.query().select(['terms'])) await inSlices(this.#count(batch.getChild('terms') as Iterable<string>))
       }
       return { lance, arrow, connection, lock }
     } catch (error) {
@@ -139,7 +142,7 @@ export class LanceIndex implements PassageIndex {
     if (first === undefined) return void (await this.remove(documents))
     const table = await this.#tableFor(first.vector.length)
     const old = await this.#rows(documents, ['terms'])
-    const rows = entries.map((entry) => this.#rowOf(entry))
+    const rows = await inSlices(this.#rowsOf(entries))
     if (old.length === 0) await table.add(rows)
     else {
       const where = oneOf('document', documents)
@@ -213,7 +216,23 @@ export class LanceIndex implements PassageIndex {
     return (await (condition === undefined ? query : query.where(condition)).toArray()) as Row[]
   }
 
-  #rowOf(entry: Entry): Record<string, string | number | boolean | string[] | IntoVector> & { terms: string } {
+  *#count(passages: Iterable<string>): Generator<void, void> {
+    for (const terms of passages) {
+      this.#ranking.note(split(terms), 1)
+      yield
+    }
+  }
+
+  *#rowsOf(entries: readonly Entry[]): Generator<void, NewRow[]> {
+    const rows: NewRow[] = []
+    for (const entry of entries) {
+      rows.push(this.#rowOf(entry))
+      yield
+    }
+    return rows
+  }
+
+  #rowOf(entry: Entry): NewRow {
     const { document, at, hash, title, source, text, vector, metadata, triples, leads } = entry
     const terms = this.#ranking.termsOf(entry).join(' ')
     return { id: `${document}#${at}`, document, at, hash, title, source, text, terms, labels: labelsOf(entry), metadata: JSON.stringify(metadata), triples: JSON.stringify(triples), leads, vector }

@@ -1,10 +1,11 @@
 /** Passages in memory, for small corpora: each search looks at all of them. */
 import { TroupeError } from '../../ground/errors.js'
+import { inSlices } from '../in-slices.js'
 import type { Entry, Found, IndexSettings, PassageIndex, Query } from './passage-index.js'
-import { cosine, Ranking, timesIn } from './ranking.js'
+import { cosine, Ranking, timesIn, type Wanted } from './ranking.js'
 import { holds, matches, type Fact, type TriplePattern } from './where.js'
 
-/** Some 3 kB each; a search among so many takes about a tenth of a second. */
+/** Some 3 kB each; a search among so many takes about a tenth of a second, in slices. */
 const PASSAGES_MAX = 50_000
 
 interface Kept {
@@ -12,6 +13,16 @@ interface Kept {
   readonly terms: readonly string[]
   readonly times: ReadonlyMap<string, number>
 }
+
+interface Scored {
+  readonly entry: Entry
+  readonly score: number
+}
+
+/** How many more than twice what is wanted are gathered before the worst are let go. */
+const SPARE = 256
+
+const foremost = (scored: readonly Scored[], limit: number): Scored[] => scored.toSorted((a, b) => b.score - a.score).slice(0, limit)
 
 export class MemoryIndex implements PassageIndex {
   readonly #ranking: Ranking
@@ -45,34 +56,25 @@ export class MemoryIndex implements PassageIndex {
     return Promise.resolve(documents.flatMap((document) => (this.#kept.get(document) ?? []).map(({ entry }) => entry)))
   }
 
-  replace(documents: readonly string[], entries: readonly Entry[]): Promise<void> {
-    if (this.size + entries.length > PASSAGES_MAX) {
-      return Promise.reject(new TroupeError('Overloaded', `an index in memory holds ${PASSAGES_MAX} passages at most`, 'keep it on disk: retriever({ folder: … })', { retryAfterMs: 0 }))
-    }
+  async replace(documents: readonly string[], entries: readonly Entry[]): Promise<void> {
+    if (this.size + entries.length > PASSAGES_MAX) throw new TroupeError('Overloaded', `an index in memory holds ${PASSAGES_MAX} passages at most`, 'keep it on disk: retriever({ folder: … })', { retryAfterMs: 0 })
+    const fresh = await inSlices(this.#read(entries))
     for (const document of documents) this.#drop(document)
-    for (const entry of entries) {
-      const terms = this.#ranking.termsOf(entry)
-      this.#ranking.note(terms, 1)
-      this.#kept.set(entry.document, [...(this.#kept.get(entry.document) ?? []), { entry, terms, times: timesIn(terms) }])
+    for (const [document, kept] of fresh) {
+      for (const { terms } of kept) this.#ranking.note(terms, 1)
+      this.#kept.set(document, kept)
     }
-    return Promise.resolve()
   }
 
   remove(documents: readonly string[]): Promise<number> {
     return Promise.resolve(documents.filter((document) => this.#drop(document)).length)
   }
 
-  search({ text, vector, limit, where }: Query): Promise<readonly Found[]> {
+  async search({ text, vector, limit, where }: Query): Promise<readonly Found[]> {
     const wanted = this.#ranking.query(text)
-    const scored: { readonly entry: Entry; readonly score: number }[] = []
-    for (const passages of this.#kept.values()) {
-      for (const { entry, terms, times } of passages) {
-        if (where !== undefined && !holds(where, entry)) continue
-        scored.push({ entry, score: this.#ranking.score(wanted, (term) => times.get(term), terms.length, cosine(vector, entry.vector)) })
-      }
-    }
-    const best = scored.toSorted((a, b) => b.score - a.score).slice(0, limit)
-    return Promise.resolve(best.map(({ entry: { document, text, title, source, metadata }, score }) => ({ document, text, title, source, score, metadata, highlights: this.#ranking.highlights(text, wanted) })))
+    // Of the documents as they are now: one that is replaced meanwhile shall not be found twice.
+    const best = await inSlices(this.#best([...this.#kept.values()], wanted, { vector, limit, where }))
+    return best.map(({ entry: { document, text, title, source, metadata }, score }) => ({ document, text, title, source, score, metadata, highlights: this.#ranking.highlights(text, wanted) }))
   }
 
   facts(pattern: TriplePattern, limit: number): Promise<readonly Fact[]> {
@@ -92,6 +94,37 @@ export class MemoryIndex implements PassageIndex {
 
   rebuild(): Promise<void> {
     return Promise.resolve()
+  }
+
+  *#read(entries: readonly Entry[]): Generator<void, Map<string, Kept[]>> {
+    const fresh = new Map<string, Kept[]>()
+    for (const entry of entries) {
+      const terms = this.#ranking.termsOf(entry)
+      const kept = { entry, terms, times: timesIn(terms) }
+      const before = fresh.get(entry.document)
+      if (before === undefined) fresh.set(entry.document, [kept])
+      else before.push(kept)
+      yield
+    }
+    return fresh
+  }
+
+  *#best(documents: readonly (readonly Kept[])[], wanted: Wanted, { vector, limit, where }: Omit<Query, 'text'>): Generator<void, Scored[]> {
+    let best: Scored[] = []
+    let least = -Infinity
+    for (const passages of documents) {
+      for (const { entry, terms, times } of passages) {
+        if (where !== undefined && !holds(where, entry)) continue
+        const score = this.#ranking.score(wanted, (term) => times.get(term), terms.length, cosine(vector, entry.vector))
+        if (score > least) best.push({ entry, score })
+      }
+      if (best.length >= 2 * limit + SPARE) {
+        best = foremost(best, limit)
+        least = best.at(-1)?.score ?? least
+      }
+      yield
+    }
+    return foremost(best, limit)
   }
 
   #drop(document: string): boolean {
