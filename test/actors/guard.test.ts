@@ -31,6 +31,7 @@ describe('personal data', () => {
     ['My name is Ada Lovelace. Hello!', 'My name is <PERSON>. Hello!'],
     ["My name's Grace, call me Amazing Grace please.", "My name's <PERSON>, call me <PERSON> please."],
     ['你好，我叫王小明。', '你好，我叫<PERSON>。'],
+    ['I was told that her name is Zoë O’Neil-Brandt, and it is my name is all I heard.', 'I was told that her name is <PERSON>, and it is my name is all I heard.'],
     ['The meeting is at 10:30:45 in room 4, it costs 12 euros.', 'The meeting is at 10:30:45 in room 4, it costs 12 euros.'],
     ['请打电话给我：13812345678', '请打电话给我：<PHONE>'],
   ])('%s', async (text, safe) => {

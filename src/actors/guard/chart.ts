@@ -32,7 +32,7 @@ interface Outcome {
 type Done = { type: 'xstate.done.actor.work.n'; output: Settled<Looked>; actorId: string }
 type Event = EventsOf<typeof Guard> | Done
 
-const NOTHING: Learnt = { known: { attacks: [], ordinary: [] }, topics: [] }
+const NOTHING: Learnt = { known: { attacks: [], ordinary: [] }, topics: undefined }
 const types = {} as { context: Context; events: Event }
 
 function lookInput({ context, event }: { context: Context; event: Event }) {

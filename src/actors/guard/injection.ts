@@ -68,7 +68,7 @@ function nearest(vector: Float32Array, others: readonly Float32Array[]): number 
   return best.reduce((sum, each) => sum + each, 0) / best.length
 }
 
-export function cosine(a: Float32Array, b: Float32Array): number {
+function cosine(a: Float32Array, b: Float32Array): number {
   let sum = 0
   for (let at = 0; at < a.length; at++) sum += (a[at] as number) * (b[at] as number)
   return sum

@@ -8,8 +8,8 @@ const IBAN = /(?<![\p{L}\p{N}])[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?![\p{L}\p{N}]
 const IP4 = /(?<![\p{L}\p{N}.])\d{1,3}(?:\.\d{1,3}){3}(?![\p{L}\p{N}]|\.\d)/gu
 const IP6 = /(?<![\p{L}\p{N}:.])(?:[0-9a-f]{1,4}:|:){2,7}[0-9a-f]{0,4}(?![\p{L}\p{N}:])/giu
 
-/** People who say their names: up to four words in capitals, or two to four Chinese characters. */
-const INTRODUCED = /(?<=\b(?:[Mm]y name is|[Mm]y name's|[Cc]all me|[Ii] am called) )\p{Lu}[\p{L}'’-]*(?: \p{Lu}[\p{L}'’-]*){0,3}/gu
+/** People whose names are said: up to four words in capitals, or two to four Chinese characters. */
+const INTRODUCED = /(?<=\b(?:(?:[Mm]y|[Hh]is|[Hh]er|[Tt]heir) name(?: is|'s)|[Cc]all me|[Ii](?: am|'m) called) )\p{Lu}[\p{L}'’-]*(?: \p{Lu}[\p{L}'’-]*){0,3}/gu
 const INTRODUCED_ZH = /(?<=(?:我叫|我的名字(?:是|叫)|我名叫))\p{Script=Han}{2,4}(?=$|[，。！？,.!?\s])/gu
 
 /** An IBAN's remainder by 97 is 1, once its first four characters stand last and letters are numbers. */
@@ -27,7 +27,7 @@ function ibanAt(written: string): string | undefined {
 
 const spanOf = (type: string, start: number, written: string): DeclaredSpan => ({ type, start, end: start + written.length, canonical: written.replaceAll(' ', '') })
 
-/** Account numbers, network addresses, and the names by which people introduce themselves. */
+/** Account numbers, network addresses, and the names by which people are introduced. */
 export function identifiersOf(text: string): DeclaredSpan[] {
   const ibans = Array.from(text.matchAll(IBAN)).flatMap((match) => {
     const iban = ibanAt(match[0])

@@ -1,6 +1,7 @@
 /** What `guard` does outside its chart: learns what attacks and topics are like, and looks at texts. */
 import type { Understood } from '../../models/index.js'
 import { stepOnce, TroupeError, type ReturnAddress, type Work } from '../../runtime/index.js'
+import { inSlices } from '../in-slices.js'
 import { declaredFinder } from '../nlu/declared.js'
 import { entitiesOf } from '../nlu/entities.js'
 import type { Part } from '../parts.js'
@@ -13,7 +14,7 @@ import type { Looked } from './judge.js'
 import { identifiersOf } from './personal.js'
 import { ALL, formFinder, hasTopics, PERSONAL_TYPES, type FormRules, type PersonalOptions } from './policy.js'
 import type { CheckBody } from './protocol.js'
-import { offTopic, TOPIC_MIN, topicExamples, type Placed, type TopicOptions } from './topics.js'
+import { learnTopics, offTopic, TOPIC_MIN, topicKinds, type TopicOptions, type Topics } from './topics.js'
 
 export interface GuardRules extends Omit<FormRules, 'injection'> {
   readonly model: string
@@ -22,10 +23,10 @@ export interface GuardRules extends Omit<FormRules, 'injection'> {
   readonly topics: TopicOptions
 }
 
-/** What is compared with, as vectors. */
+/** What is compared with. */
 export interface Learnt {
   readonly known: Known
-  readonly topics: readonly Placed[]
+  readonly topics: Topics | undefined
 }
 export interface LookInput {
   readonly message: CheckBody
@@ -64,11 +65,11 @@ function partsOf({ text, parts }: CheckBody): readonly Part[] {
 async function learn({ model, injection, topics }: GuardRules, work: Work): Promise<Learnt> {
   const attacks = injection === false ? [] : [...ATTACKS, ...(injection.attacks ?? [])]
   const ordinary = injection === false ? [] : [...ORDINARY, ...(injection.ordinary ?? [])]
-  const examples = topicExamples(topics)
-  const texts = [...attacks, ...ordinary, ...examples.map(({ text }) => text)]
+  const kinds = topicKinds(topics)
+  const texts = [...attacks, ...ordinary, ...kinds.flatMap((kind) => kind.texts)]
   const vectors = texts.length === 0 ? [] : await work.infer<Float32Array[]>('embed', model, texts, { signal: work.signal, urgency: 'interactive' })
   const begin = attacks.length + ordinary.length
-  return { known: { attacks: vectors.slice(0, attacks.length), ordinary: vectors.slice(attacks.length, begin) }, topics: examples.map((example, at) => ({ ...example, vector: vectors[begin + at] as Float32Array })) }
+  return { known: { attacks: vectors.slice(0, attacks.length), ordinary: vectors.slice(attacks.length, begin) }, topics: await inSlices(learnTopics(kinds, vectors.slice(begin)), work.signal) }
 }
 
 type Look = (text: string, direction: Direction, learnt: Learnt, work: Work) => Promise<Finding[]>
@@ -83,8 +84,8 @@ function looker({ model, injection, personal, topics, ...forms }: GuardRules): L
     const seeksTopics = hasTopics(topics) && direction === 'input'
     const sentences = seeksAttacks || seeksTopics || personalOf !== undefined ? await sentencesOf(text, model, work) : []
     if (seeksAttacks) found.push(...attacksIn(sentences, learnt.known, injection.min ?? INJECTION_MIN))
-    if (seeksTopics) {
-      const refused = offTopic(sentences.map(({ understood }) => understood.vector), learnt.topics, topics.min ?? TOPIC_MIN)
+    if (seeksTopics && learnt.topics !== undefined) {
+      const refused = offTopic(sentences.map(({ text: said, understood }) => ({ text: said, vector: understood.vector })), learnt.topics, topics.min ?? TOPIC_MIN)
       if (refused !== undefined) found.push({ rule: 'topic', action: 'refuse', ...refused, start: 0, end: text.length })
     }
     if (personalOf !== undefined) found.push(...(await personalOf(text, direction, sentences, work.clock.now())))
