@@ -1,11 +1,11 @@
-/** Long computations on the event loop, a few milliseconds at a time. */
+/** Long computations on the event loop, two milliseconds at a time. */
 import { realClock, type Clock } from '../ground/clock.js'
 
 /** How long a slice works before the event loop turns. */
-const SLICE_MS = 3
+const SLICE_MS = 2
 
 /**
- * Runs a computation that yields often, and lets the event loop turn every few milliseconds. The clock decides only
+ * Runs a computation that yields often, and lets the event loop turn after each two milliseconds. The clock decides only
  * where it pauses, never what it computes, so a simulation gets the same result.
  */
 export async function inSlices<T>(work: Generator<void, T>, signal?: AbortSignal, clock: Pick<Clock, 'elapsed' | 'nextTurn'> = realClock): Promise<T> {

@@ -34,6 +34,25 @@ const vector = (seed: number): Float32Array => {
 const entries = Array.from({ length: 300 }, (_, i): Entry => ({ document: `d${i}`, at: 0, hash: 'h', title: `Title ${i % 7}`, source: '', text: `word${i % 13} word${i % 29} amber`, vector: vector(i), metadata: { n: i }, triples: [], leads: true }))
 const names = entries.map(({ document }) => document)
 
+test('in memory, a search lets the event loop turn, and finds each passage once whatever is replaced meanwhile', async () => {
+  const index = await opened(new MemoryIndex(settings))
+  const many = Array.from({ length: 10_000 }, (_, i): Entry => ({ ...(entries[i % entries.length] as Entry), document: `m${i}` }))
+  await index.replace(many.map(({ document }) => document), many)
+  let [turns, isOver] = [0, false]
+  const turn = (): void => {
+    turns++
+    if (!isOver) setImmediate(turn)
+  }
+  setImmediate(turn)
+  const search = index.search({ text: 'amber word3', vector: vector(3), limit: 10_000 })
+  await index.replace(['m0', 'm1'], many.slice(0, 2).map((entry) => ({ ...entry, text: 'amber anew' })))
+  const found = (await search).map(({ document }) => document)
+  isOver = true
+  expect(turns).toBeGreaterThan(1)
+  expect(new Set(found).size).toBe(10_000)
+  expect(found).toHaveLength(10_000)
+})
+
 describe('on disk', () => {
   test('ranks as in memory does', async () => {
     const [memory, disk] = [await opened(new MemoryIndex(settings)), await opened(new LanceIndex(folder(), settings))]

@@ -4,11 +4,12 @@
  */
 import { createHash } from 'node:crypto'
 import type { Work } from '../../runtime/index.js'
+import { inSlices } from '../in-slices.js'
 import { embedded } from './embedding.js'
 import type { Entry, PassageIndex } from './passage-index.js'
-import { passagesOf, type Budget } from './passages.js'
+import { passagesIn, type Budget } from './passages.js'
 import type { Document, IngestProgress } from './protocol.js'
-import { partsOf } from './sections.js'
+import { partsOf, type Part } from './sections.js'
 
 export interface Intake {
   readonly index: PassageIndex
@@ -37,7 +38,8 @@ export async function* ingest({ index, documents: given }: Intake, settings: Int
     const changed = group.filter(({ id }) => known.get(id) !== hashes.get(id))
     progress = { ...progress, unchanged: progress.unchanged + group.length - changed.length }
     if (changed.length > 0) {
-      const drafts = (await Promise.all(changed.map((document) => draftsOf(document, hashes.get(document.id) as string, settings)))).flat()
+      const parted = await Promise.all(changed.map(async (document): Promise<Parted> => ({ document, parts: await partsOf(document) })))
+      const drafts = await inSlices(draftsOf(parted, hashes, settings.budget), work.signal)
       const vectors = await vectorsOf(index, changed, settings)
       const missing = [...new Set(drafts.map(spoken))].filter((text) => !vectors.has(text))
       for (let at = 0; at < missing.length; at += TEXTS_PER_CALL) {
@@ -103,9 +105,21 @@ function* groupsOf(documents: readonly Document[]): Generator<Document[]> {
 
 type Draft = Omit<Entry, 'vector'>
 
-async function draftsOf(document: Document, hash: string, { budget }: IntakeSettings): Promise<Draft[]> {
-  const parts = await partsOf(document)
-  return parts.flatMap(({ source, metadata, triples, sections }) => passagesOf(sections, budget).map((cut, at) => ({ document: document.id, hash, source, metadata, triples, leads: at === 0, ...cut }))).map((draft, at) => ({ ...draft, at }))
+interface Parted {
+  readonly document: Document
+  readonly parts: readonly Part[]
+}
+
+function* draftsOf(documents: readonly Parted[], hashes: ReadonlyMap<string, string>, budget: Budget): Generator<void, Draft[]> {
+  const drafts: Draft[] = []
+  for (const { document: { id }, parts } of documents) {
+    let at = 0
+    for (const { source, metadata, triples, sections } of parts) {
+      const cuts = yield* passagesIn(sections, budget)
+      for (const [nth, cut] of cuts.entries()) drafts.push({ document: id, hash: hashes.get(id) as string, source, metadata, triples, leads: nth === 0, ...cut, at: at++ })
+    }
+  }
+  return drafts
 }
 
 /** What the encoder reads of a passage. */

@@ -16,19 +16,31 @@ export interface Budget {
 }
 
 export function passagesOf(sections: readonly Section[], budget: Budget): Cut[] {
+  const cutting = passagesIn(sections, budget)
+  for (;;) {
+    const step = cutting.next()
+    if (step.done === true) return step.value
+  }
+}
+
+/** The same for a document of any size; yields after each block. */
+export function* passagesIn(sections: readonly Section[], budget: Budget): Generator<void, Cut[]> {
   // No text is counted that is far too long: a megabyte without a space is cut as fast as any other.
   const charsMax = Math.max(1, Math.min(budget.chars, Math.ceil(budget.tokens / TOKENS_PER_LETTER)))
   const fits = (text: string): boolean => text.length <= charsMax && tokensIn(text) <= budget.tokens
   const cuts: Cut[] = []
   for (const { title, blocks } of sections) {
     let text = ''
-    for (const { piece, before } of blocks.flatMap((block) => piecesOf(block, fits, charsMax))) {
-      const joined = text === '' ? piece : `${text}${before === ' ' && /[。！？]$/.test(text) ? '' : before}${piece}`
-      if (fits(joined)) text = joined
-      else {
-        cuts.push({ title, text })
-        text = piece
+    for (const block of blocks) {
+      for (const { piece, before } of piecesOf(block, fits, charsMax)) {
+        const joined = text === '' ? piece : `${text}${before === ' ' && /[。！？]$/.test(text) ? '' : before}${piece}`
+        if (fits(joined)) text = joined
+        else {
+          cuts.push({ title, text })
+          text = piece
+        }
       }
+      yield
     }
     if (text !== '') cuts.push({ title, text })
   }
