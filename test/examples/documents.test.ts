@@ -39,7 +39,7 @@ test('a citation that does not stand in its passage is none', () => {
   expect(citationsOf('Tea is at four.', passages)).toBeUndefined()
 })
 
-test('one command answers, with the sentence that it stands in', () => {
+test('one command answers, with the sentence that it stands in', { timeout: 60_000 }, () => {
   const main = fileURLToPath(new URL('../../dist-examples/documents/main.js', import.meta.url))
   const { stdout, status } = spawnSync(process.execPath, [main, 'How often is the tank cleaned?'], { encoding: 'utf8' })
   expect(stdout).toMatch(/^> How often is the tank cleaned\?\n.*\[1\]\n {2}\[1\] .* — aquarium\.md: "The tank is cleaned every second Tuesday\."\n/)

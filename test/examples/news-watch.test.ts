@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { from, lastValueFrom, toArray } from 'rxjs'
 import { expect, test } from 'vitest'
 import { headlines, START, topics } from '../../examples/news-watch/day.js'
@@ -32,4 +34,14 @@ test('the day has one surge, and every headline is read in its order', { timeout
   expect(read.map(({ at, text }) => ({ at, text }))).toEqual(headlines)
   expect(found.map(({ topic }) => topic)).toEqual(['trains'])
   expect(found[0]?.headlines.every(({ sentiment }) => sentiment === 'negative')).toBe(true)
+})
+
+test('one command tells each headline, and of the surge while it lasts', { timeout: 60_000 }, () => {
+  const main = fileURLToPath(new URL('../../dist-examples/news-watch/main.js', import.meta.url))
+  const { stdout, stderr, status } = spawnSync(process.execPath, [main], { encoding: 'utf8' })
+  const lines = stdout.trimEnd().split('\n')
+  expect(lines).toHaveLength(headlines.length + 1)
+  expect(lines.filter((line) => line.includes('ALERT'))).toEqual([expect.stringMatching(/^\d\d:\d\d ! ALERT: \d+ bad headlines on trains within two hours$/)])
+  expect(stderr).toBe('')
+  expect(status).toBe(0)
 })

@@ -8,7 +8,7 @@ import type { Room } from '../../examples/project-room/room.js'
 
 const main = fileURLToPath(new URL('../../dist-examples/project-room/main.js', import.meta.url))
 
-test('one command plays two days: tasks, an agent that reports, a summary each evening', () => {
+test('one command plays two days: tasks, an agent that reports, a summary each evening', { timeout: 60_000 }, () => {
   const { stdout, stderr, status } = spawnSync(process.execPath, [main], { encoding: 'utf8' })
   expect(stderr).toBe('')
   expect(stdout.split('\n')).toEqual([
@@ -31,7 +31,7 @@ test('one command plays two days: tasks, an agent that reports, a summary each e
   expect(status).toBe(0)
 })
 
-test('at the keyboard, lines are heard until there are no more', () => {
+test('at the keyboard, lines are heard until there are no more', { timeout: 60_000 }, () => {
   const { stdout, status } = spawnSync(process.execPath, [main, '--chat', 'Ada'], { input: 'Bo, please call the bank\nwhat is open?\n', encoding: 'utf8' })
   expect(stdout).toContain('#1 Bo: call the bank')
   expect(status).toBe(0)

@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openLibrary, type Library } from '../../examples/recommender/library.js'
 import type { Action } from '../../examples/recommender/reader.js'
@@ -46,4 +48,14 @@ test('a dislike pushes what is like it down', async () => {
 
 test('who has done nothing yet is offered nothing', async () => {
   expect(await after('new')).toEqual([])
+})
+
+test('one command suggests three books to each reader, with the reason', { timeout: 60_000 }, () => {
+  const main = fileURLToPath(new URL('../../dist-examples/recommender/main.js', import.meta.url))
+  const { stdout, stderr, status } = spawnSync(process.execPath, [main], { encoding: 'utf8' })
+  const lines = stdout.trimEnd().split('\n')
+  expect(lines.filter((line) => !line.startsWith(' ')).map((line) => line.split(':')[0])).toEqual(['ada', 'ben', 'eva'])
+  expect(lines.filter((line) => /^ {2}\d\.\d\d .+ — like .+ \(\d\.\d\d\)/.test(line))).toHaveLength(9)
+  expect(stderr).toBe('')
+  expect(status).toBe(0)
 })

@@ -6,7 +6,7 @@ import { factsOf, spoken } from '../../examples/support-desk/receipt.js'
 const main = fileURLToPath(new URL('../../dist-examples/support-desk/main.js', import.meta.url))
 const receipt = (name: string): string => fileURLToPath(new URL(`../fixtures/receipts/${name}.png`, import.meta.url))
 
-test('the desk reads total and number on pictures of receipts, and answers the rest from its pages', () => {
+test('the desk reads total and number on pictures of receipts, and answers the rest from its pages', { timeout: 60_000 }, () => {
   const input = `What did I pay? @${receipt('english')}\n@${receipt('english-slanted')} How long do I have to return a parcel?\n`
   const { stdout, status } = spawnSync(process.execPath, [main], { input, encoding: 'utf8' })
   expect(stdout.split('\n')).toEqual([

@@ -36,7 +36,10 @@ const until = (stream: NodeJS.ReadableStream | null, passes: () => boolean): Pro
     look()
   })
 
-describe('npm start --silent', () => {
+// A process loads its models anew, which takes as long as the machine is busy with other things.
+const patient = { timeout: 120_000 }
+
+describe('npm start --silent', patient, () => {
   test('answers a question with its source, and nothing else on stdout', () => {
     const { stdout, stderr, status } = npmStart('How long do I have to return a parcel?\n')
     expect(stdout).toBe('You can return a parcel within 30 days of delivery. [1]\n[1] Returns — pages/returns.md\n')
@@ -66,7 +69,7 @@ describe('npm start --silent', () => {
   })
 })
 
-describe('a pipe', () => {
+describe('a pipe', patient, () => {
   test('with several lines is answered in order, empty ones and the missing last line end aside', async () => {
     const { child, out, ended } = run()
     child.stdin?.end('hello\n\n  \nHow long is the warranty?\r\nWhat is the capital of Mars?')
@@ -95,7 +98,7 @@ describe('a pipe', () => {
   })
 })
 
-describe('Ctrl-C', () => {
+describe('Ctrl-C', patient, () => {
   test.each(['SIGINT', 'SIGTERM'] as const)('%s during generation ends cleanly', async (signal) => {
     const { child, err, ended } = run('--trace')
     child.stdin?.write('How long do I have to return a parcel?\n'.repeat(50))

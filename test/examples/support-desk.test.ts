@@ -63,7 +63,7 @@ async function figures(name: string, desk: Desk, all: readonly Question[]): Prom
   return { answered, right, wrong, declined }
 }
 
-describe('questions to which no threshold was set', () => {
+describe('questions to which no threshold was set', { timeout: 60_000 }, () => {
   test('plain ones are answered from the right page', async () => {
     const { right, wrong } = await figures('plain', desk, questions.plain)
     expect(right).toBeGreaterThanOrEqual(9)
