@@ -114,6 +114,8 @@ export class MemoryIndex implements PassageIndex {
     let least = -Infinity
     for (const passages of documents) {
       for (const { entry, terms, times } of passages) {
+        // Between passages, since a document may be a book.
+        yield
         if (where !== undefined && !holds(where, entry)) continue
         const score = this.#ranking.score(wanted, (term) => times.get(term), terms.length, cosine(vector, entry.vector))
         if (score > least) best.push({ entry, score })
@@ -122,7 +124,6 @@ export class MemoryIndex implements PassageIndex {
         best = foremost(best, limit)
         least = best.at(-1)?.score ?? least
       }
-      yield
     }
     return foremost(best, limit)
   }
