@@ -13,7 +13,8 @@ function pathTo(goal: Cell, at: Cell, seen: Set<Cell>): readonly Address[] | und
   if (seen.has(at)) return undefined
   seen.add(at)
   for (const asked of at.behaviour.awaits()) {
-    const rest = pathTo(goal, asked as Cell, seen)
+    // One that left memory awaits nobody.
+    const rest = 'behaviour' in asked ? pathTo(goal, asked as Cell, seen) : undefined
     if (rest !== undefined) return [at.address, ...rest]
   }
   return undefined

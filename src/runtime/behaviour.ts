@@ -26,8 +26,8 @@ export interface Behaviour {
   takesAside(envelope: Envelope): boolean
   /** Whom its handlers wait for, while all other mail waits for them. */
   awaits(): Iterable<Asked>
-  /** Calls off what handles the envelope; false when nothing does, since nobody has begun with it. */
-  cancel(envelope: Envelope, reason: CancelReason): boolean | void
+  /** Calls off what handles the envelope; false when nothing does, since nobody has begun with it; `later` when that is on its way back to where it was. */
+  cancel(envelope: Envelope, reason: CancelReason): boolean | 'later' | void
   /** The ask is settled: it is no longer owed an answer. With the reason, when its asker called it off. */
   forget(ask: number, calledOff: CancelReason | undefined): void
   /** Calls off all that runs, and resolves when it has settled. */

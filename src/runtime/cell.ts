@@ -10,7 +10,7 @@
  */
 import { settledWithin } from '../ground/clock.js'
 import { TroupeError } from '../ground/errors.js'
-import { checkChildName, childAddress, keyOf, type Address } from './address.js'
+import { checkChildName, childAddress, isChild, keyOf, type Address } from './address.js'
 import { unpack } from './codec.js'
 import { behaviourOf, type Behaviour } from './behaviour.js'
 import type { Definition } from './definition.js'
@@ -27,7 +27,7 @@ import type { ActorEnding } from './ref.js'
 import type { Resident } from './keyed.js'
 import type { AnyActorRef } from './xstate.js'
 import { Watches } from './watches.js'
-import { affected, decide, retries, type RestartHistory, type SupervisionPolicy } from './supervision.js'
+import { affected, decideSafely, retries, type RestartHistory, type SupervisionPolicy } from './supervision.js'
 
 export interface CellOptions {
   readonly supervise?: SupervisionPolicy
@@ -78,7 +78,14 @@ export class Cell implements Runnable {
   }
   /** Whether it may leave memory: no mail, nothing open, no children. */
   get restful(): boolean {
-    return this.#phase === 'active' && this.#held === 0 && this.mailbox.count + this.mailbox.waiting === 0 && (this.#children?.size ?? 0) === 0 && this.behaviour.restful && !this.parts.topics.has(this.address)
+    return this.#isAlone && this.mailbox.count === 0 && this.behaviour.restful
+  }
+  get #isAlone(): boolean {
+    return this.#phase === 'active' && this.#held === 0 && this.mailbox.waiting === 0 && (this.#children?.size ?? 0) === 0 && !this.parts.topics.has(this.address)
+  }
+  /** Whether it may leave memory in the middle of a handler: no neighbour holds it, and all of its mail is in the log. */
+  get mayDoze(): boolean {
+    return this.#isAlone && !this.#retiring && !isChild(this.address) && this.#watches?.idle !== false && this.ledger?.busy === false
   }
   get children(): readonly Cell[] {
     return this.#children === undefined ? [] : [...this.#children.values()]
@@ -107,6 +114,7 @@ export class Cell implements Runnable {
   accept(envelope: Envelope): 'accepted' | 'full' | TroupeError {
     if (this.#phase === 'stopping' || this.#phase === 'ended') return this.parts.endings.dead(envelope, 'stopped')
     if (this.resident !== undefined) this.resident.keyed.touch(this.resident)
+    if (envelope.entry !== 0 && this.ledger?.hasRecovered(envelope) === true) return 'accepted'
     if (this.behaviour.working && this.behaviour.takesAside(envelope)) return this.#keep(envelope)
     const offer = this.mailbox.offer(envelope)
     if (offer.kind === 'full') return this.#full(envelope)
@@ -164,12 +172,11 @@ export class Cell implements Runnable {
   cancel(envelope: Envelope, reason: CancelReason): void {
     if (!isOpen(envelope)) return
     if (envelope.ending === 'deferred') this.mailbox.pick((item) => item === envelope)
-    const begun = this.behaviour.cancel(envelope, reason) === true
-    if (reason === 'deadline' && !begun) this.parts.endings.dead(envelope, 'expired')
-    else {
-      this.parts.endings.calledOff(envelope, reason)
-    }
-    if (!begun) this.mailbox.unwanted(isOpen)
+    const begun = this.behaviour.cancel(envelope, reason)
+    if (begun === 'later') return
+    if (reason === 'deadline' && begun !== true) this.parts.endings.dead(envelope, 'expired')
+    else this.parts.endings.calledOff(envelope, reason)
+    if (begun !== true) this.mailbox.unwanted(isOpen)
   }
 
   forget(ask: number, calledOff: CancelReason | undefined): void {
@@ -251,10 +258,11 @@ export class Cell implements Runnable {
     else this.#held++
   }
 
-  /** Puts an envelope back to the head, if there is one, and handles nothing for a while. */
+  /** Puts an envelope back to the head, if there is one, and handles nothing for a while, or for the rest of this life. */
   pauseFor(ms: number, envelope: Envelope | undefined): void {
     if (envelope !== undefined && isOpen(envelope)) this.mailbox.putBack(envelope)
     this.#held++
+    if (ms === Infinity) return
     this.#pause = this.parts.clock.timer(ms, () => {
       this.#held--
       this.wake()
@@ -269,7 +277,7 @@ export class Cell implements Runnable {
       if (envelope !== undefined && isOpen(envelope)) this.parts.endings.dead(envelope, 'failed', error)
       return
     }
-    const decision = this.#decide(error)
+    const decision = decideSafely(this.options.supervise ?? this.definition.options.supervise, (this.#history ??= []), error, this.parts.clock.now(), this.parts.clock.random(), this.#phase !== 'starting')
     const again = decision.kind === 'resume' || decision.kind === 'restart'
     if (envelope !== undefined && again && isOpen(envelope) && retries(this.definition.options, this.ledger === undefined ? 0 : DURABLE_RETRIES, envelope.tries, error)) {
       envelope.tries++
@@ -285,17 +293,6 @@ export class Cell implements Runnable {
         return void this.stop({ kind: 'failed', error })
       case 'escalate':
         return this.#escalate(error)
-    }
-  }
-
-  #decide(error: unknown): ReturnType<typeof decide> {
-    const policy = this.options.supervise ?? this.definition.options.supervise ?? NO_POLICY
-    const { clock } = this.parts
-    try {
-      return decide(policy, (this.#history ??= []), error, clock.now(), clock.random(), this.#phase !== 'starting')
-    } catch {
-      // A policy that fails decides nothing; ending the actor is the one choice that cannot loop.
-      return { kind: 'stop' }
     }
   }
 
@@ -318,9 +315,7 @@ export class Cell implements Runnable {
   }
 
   #resumeAfter(delayMs: number): void {
-    const begin = (): void => {
-      if (this.#phase === 'suspended') this.start()
-    }
+    const begin = (): void => void (this.#phase === 'suspended' && this.start())
     // Children of the former life must be gone before their names are taken again.
     const gone = Promise.all(this.children.map((child) => child.stop({ kind: 'stopped' })))
     if (delayMs === 0) void gone.then(begin)
@@ -380,6 +375,13 @@ export class Cell implements Runnable {
     this.#end(ending)
   }
 
+  /** Leaves memory without an end: its next life goes on from the log. Gives the mail that waits. */
+  doze(): readonly Envelope[] {
+    this.#phase = 'ended'
+    this.parts.router.remove(this)
+    return this.mailbox.drain().filter(isOpen)
+  }
+
   #end(ending: ActorEnding): void {
     if (ending.kind === 'failed') this.behaviour.dispose('failed', ending.error)
     else this.behaviour.dispose('stopped')
@@ -394,5 +396,3 @@ export class Cell implements Runnable {
     this.#watches?.tell(ending)
   }
 }
-
-const NO_POLICY: SupervisionPolicy = {}

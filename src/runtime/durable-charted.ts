@@ -49,7 +49,7 @@ export class DurableCharted extends Charted {
   }
 
   protected override first(chart: Chart, input: () => unknown): Step {
-    const left = this.#ledger.recover()
+    const { mail: left } = this.#ledger.recover(undefined)
     for (const envelope of left) if (envelope.type.startsWith(EFFECT)) this.#effects.set(envelope.type.slice(EFFECT.length), envelope)
     this.cell.recover(left.filter(({ type }) => !type.startsWith(EFFECT)))
     if (this.#ledger.isNew) return super.first(chart, input)

@@ -2,20 +2,26 @@
  * Plain handlers whose steps survive.
  * Invariant: what a handler changed, sent and answered is seen by nobody before its step is in the store.
  */
+import type { TroupeError } from '../ground/errors.js'
 import type { Cell } from './cell.js'
 import type { AnyHandlers } from './definition.js'
 import { DurableMe } from './durable-me.js'
-import type { Envelope } from './envelope.js'
+import { isOpen, type CancelReason, type Envelope } from './envelope.js'
 import type { HandlerMe } from './handler-me.js'
 import { Handlers, type Handler } from './handlers.js'
 import { replyEntry, type Ledger } from './ledger.js'
-import { STORE_RETRY_MS } from './limits.js'
+import { DOZE_MS, STORE_RETRY_MS } from './limits.js'
 import type { Message, Spec } from './protocol.js'
 import { interrupted } from './replies.js'
 import { isStoreFailure } from './store/store.js'
 
 export class DurableHandlers extends Handlers {
   readonly #ledger: Ledger
+  /** The mail whose handler a former life had begun: it goes on before any other mail. */
+  #begun: Envelope | undefined
+  /** A cancel of that mail which came before its handler was back where it waits. */
+  #calledOff: { readonly envelope: Envelope; readonly reason: CancelReason } | undefined
+  #drowsy = false
 
   constructor(cell: Cell, handlers: AnyHandlers, ledger: Ledger) {
     super(cell, handlers)
@@ -23,8 +29,81 @@ export class DurableHandlers extends Handlers {
   }
 
   override start(): void {
-    this.cell.recover(this.#ledger.recover())
+    const { address, parts } = this.cell
+    const { mail, underWay } = this.#ledger.recover(parts.dozing.take(address))
+    const here = mail.map((envelope) => asAsked(envelope, this.cell))
+    const begun = underWay === undefined ? undefined : here[mail.indexOf(underWay)]
+    if (begun !== undefined && this.takes(begun.type) === 'now') this.#begun = begun
+    this.cell.recover(here.filter((envelope) => envelope !== this.#begun))
     super.start()
+  }
+
+  override get hasWork(): boolean {
+    return this.#begun !== undefined && this.free
+  }
+  override get restful(): boolean {
+    return this.#begun === undefined && super.restful
+  }
+
+  override work(): boolean {
+    const envelope = this.#begun
+    if (envelope === undefined) return false
+    this.#begun = undefined
+    if (isOpen(envelope)) this.handle(envelope)
+    return true
+  }
+
+  override cancel(envelope: Envelope, reason: CancelReason): boolean | 'later' {
+    const begun = this.#begun
+    if (begun?.id !== envelope.id) {
+      // Its asker may know it as its former life did, and that settled the ask before this life was woken.
+      if (this.#ledger.hasRecovered(envelope)) this.cell.mailbox.pick((item) => item !== envelope && item.id === envelope.id)
+      return super.cancel(envelope, reason)
+    }
+    this.#calledOff = { envelope: begun, reason }
+    return 'later'
+  }
+
+  override dispose(why: 'failed' | 'stopped', error?: unknown): void {
+    super.dispose(why, error)
+    if (why === 'failed' || this.#begun === undefined) return
+    this.cell.parts.endings.dead(this.#begun, 'stopped')
+    this.#begun = undefined
+  }
+
+  // ── long waits ────────────────────────────────────────────────────────────────────────────────
+
+  /** One more wait of this handler has begun. */
+  waiting(me: DurableMe): void {
+    const off = this.#calledOff
+    this.#calledOff = undefined
+    if (off !== undefined && off.envelope === me.handling) return this.cell.cancel(off.envelope, off.reason)
+    if (this.#drowsy) return
+    this.#drowsy = true
+    this.#dozeAfter(DOZE_MS, me)
+  }
+
+  #dozeAfter(ms: number, me: DurableMe): void {
+    const { clock } = this.cell.parts
+    const look = (): void => {
+      const until = me.waitsUntil
+      this.#drowsy = until !== undefined && this.cell.alive
+      if (!this.#drowsy) return
+      if (!this.cell.mayDoze || until === undefined || until < clock.now() + DOZE_MS || !this.#doze(me, until)) this.#dozeAfter(Math.min(2 * ms, 60_000), me)
+    }
+    clock.timer(ms, look, true)
+  }
+
+  /** Leaves memory, with its cell; false when it cannot. */
+  #doze(me: DurableMe, until: number): boolean {
+    const { cell } = this
+    const { handling } = me
+    if (handling === undefined || cell.definition.protocol.specs[handling.type]?.kind === 'stream' || !this.leave(me)) return false
+    me.run.letGo()
+    me.letGo()
+    cell.parts.dozing.add(cell, handling, until)
+    cell.parts.dispatcher.poke()
+    return true
   }
 
   protected override initial(): unknown {
@@ -81,16 +160,25 @@ export class DurableHandlers extends Handlers {
     this.#breakOff(envelope, error)
     const { run } = me as DurableMe
     run.letGo()
-    if (!isStoreFailure(error)) {
+    const incompatible = run.progress.divergence
+    if (incompatible === undefined && !isStoreFailure(error)) {
       this.#ledger.failed(envelope.entry, run.failedWith(error))
       return super.failed(me, envelope, error)
     }
-    // Nobody's fault but the disk's: the envelope keeps its place until there is room.
+    // Nobody's fault but the disk's, or the deploy's: the envelope keeps its place until there is room, or the right code.
     me.letGo()
     const taken = run.takenInVain
     for (const each of taken) each.ending = 'waiting'
     this.cell.recover(taken)
-    this.cell.pauseFor(STORE_RETRY_MS, envelope)
+    this.cell.pauseFor(incompatible === undefined ? STORE_RETRY_MS : Infinity, envelope)
+    if (incompatible !== undefined) this.#refuse(envelope, incompatible)
+  }
+
+  /** Who asked and is not durable is told; a durable asker waits, as its mail does, for the code that can go on. */
+  #refuse(envelope: Envelope, incompatible: TroupeError): void {
+    const { parts, address } = this.cell
+    parts.log(address, [`keeps ${envelope.type} until the code that began it is back:`, incompatible])
+    if (envelope.correlation !== 0 && envelope.sequence === 0) parts.replies.fail(envelope.correlation, incompatible)
   }
 
   /** The next try begins anew: a reader who has seen a part of this one is told so, and not given it twice. */
@@ -98,4 +186,13 @@ export class DurableHandlers extends Handlers {
     const { replies } = this.cell.parts
     if (replies.get(envelope.correlation)?.channel?.begun === true) replies.fail(envelope.correlation, interrupted(envelope, 'its handler failed and begins anew', error))
   }
+}
+
+/** The envelope that an asker in this process knows, so that its orders find it. */
+function asAsked(envelope: Envelope, cell: Cell): Envelope {
+  const ask = cell.parts.replies.get(envelope.correlation)
+  if (ask === undefined || ask.envelope.id !== envelope.id) return envelope
+  ask.asked = cell
+  const { entry, began, tries } = envelope
+  return Object.assign(ask.envelope, { entry, began, tries })
 }

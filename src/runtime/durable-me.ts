@@ -10,16 +10,24 @@ import { patience } from './post.js'
 import type { Message } from './protocol.js'
 import type { AskOptions, Ref } from './ref.js'
 
+/** What a durable handler's behaviour lends to it. */
+export interface DurableHost extends HandlerHost {
+  /** One more wait of this handler has begun. */
+  waiting(me: DurableMe): void
+}
+
 export class DurableMe extends HandlerMe {
   readonly #durableCell: Cell
+  readonly #host: DurableHost
   readonly #ledger: Ledger
   #run: DurableRun | undefined
   /** Where a wait for an event stands among the effects: there is one at a time. */
   #waitAt = 0
 
-  constructor(cell: Cell, host: HandlerHost, ledger: Ledger, envelope: Envelope) {
+  constructor(cell: Cell, host: DurableHost, ledger: Ledger, envelope: Envelope) {
     super(cell, host, envelope)
     this.#durableCell = cell
+    this.#host = host
     this.#ledger = ledger
   }
 
@@ -69,13 +77,25 @@ export class DurableMe extends HandlerMe {
     return this.#durableCell.parts.post.ask(to, message, options, this.run.asking(sender, at, to.address, message))
   }
 
-  protected override async sleepNow(ms: number, at: number): Promise<void> {
-    const due = await this.run.dueAt(at, ms)
-    await super.sleepNow(Math.max(0, due - this.#durableCell.parts.clock.now()), at)
+  protected override dueAt(ms: number, at: number): Promise<number> {
+    return this.run.dueAt(at, ms)
+  }
+
+  protected override waiting(): void {
+    this.#host.waiting(this)
+  }
+
+  /** Whether it waits for time or mail and for nothing else, so that nothing is lost when it leaves memory; and until when. */
+  get waitsUntil(): number | undefined {
+    const waits = this.waits?.size ?? 0
+    const isQuiet = waits > 0 && waits === this.#host.pending && waits === this.run.underWay && !this.hasSent && !this.stopAfter && this.cancelReason === undefined
+    return isQuiet ? this.waits?.until : undefined
   }
 
   override cancel(reason: CancelReason): void {
-    if (ofLife(reason)) this.#run?.leave()
+    // What is on record is looked up now: mail that is called off is dealt with, and forgotten.
+    const { run } = this
+    if (ofLife(reason)) run.leave()
     super.cancel(reason)
   }
 

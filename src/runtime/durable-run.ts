@@ -9,7 +9,7 @@ import { pack } from './codec.js'
 import { Envelope } from './envelope.js'
 import type { Inference } from './effects.js'
 import { fingerprint } from './fingerprint.js'
-import type { NewEntry } from './journal.js'
+import type { NewEntry } from './log-entry.js'
 import { mailEntry, type Former, type KeptReply, type Ledger } from './ledger.js'
 import type { Sender } from './post.js'
 import { Replay, type Failed, type Outcome, type Recorded } from './replay.js'
@@ -45,6 +45,7 @@ export class DurableRun {
   readonly #changed = new Map<string, boolean>()
   #sent = 0
   #draws = 0
+  #underWay = 0
   /** Its handler was left behind: nothing that it still does counts, and nothing that it waits for comes. */
   #gone = false
   /** Why this run comes to nothing: the store took something of it and not the rest. It runs again once there is room. */
@@ -100,7 +101,16 @@ export class DurableRun {
   effect<T>(name: string, input: unknown, run: (at: number) => PromiseLike<T>): Promise<T> {
     if (this.#gone) return never()
     if (this.#broken !== undefined) return Promise.reject(this.#broken)
-    return this.#replay.run(name, hash(input), run) as Promise<T>
+    const ended = (): void => void this.#underWay--
+    this.#underWay++
+    const outcome = this.#replay.run(name, hash(input), run) as Promise<T>
+    outcome.then(ended, ended)
+    return outcome
+  }
+
+  /** Effects that have begun and not ended, streams being read among them; Infinity while it still gets back what it had. */
+  get underWay(): number {
+    return this.#replay.replaying ? Infinity : this.#underWay + this.#replay.streams
   }
 
   /** The ask that a former life sent at this place, whose reply is still to come. */

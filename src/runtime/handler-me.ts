@@ -18,6 +18,7 @@ import type { Message, Protocol, Specs } from './protocol.js'
 import type { ActorEnding, AskOptions, Ref } from './ref.js'
 import { cancelled, type Asker, type OpenAsk } from './replies.js'
 import type { SpawnOptions } from './troupe.js'
+import { Waits } from './waits.js'
 import { within } from './within.js'
 
 interface Awaited {
@@ -44,8 +45,7 @@ export class HandlerMe implements Sender, Asker {
   #asks: Set<OpenAsk> | undefined
   #abort: AbortController | undefined
   #cancelled: CancelReason | undefined
-  /** Waits of this handler: what to do on a cancel, and what lets go of them without a word. */
-  #waits: Map<(error: TroupeError) => void, () => void> | undefined
+  #waits: Waits | undefined
   #awaited: Awaited | undefined
   /** What was sent before an await and has not left yet. */
   #leaving: Promise<void> | undefined
@@ -90,6 +90,9 @@ export class HandlerMe implements Sender, Asker {
   }
   get hasSent(): boolean {
     return this.#outbox !== undefined
+  }
+  get waits(): Pick<Waits, 'size' | 'until'> | undefined {
+    return this.#waits
   }
   get state(): unknown {
     return this.#handlers.state
@@ -171,14 +174,22 @@ export class HandlerMe implements Sender, Asker {
 
   sleep(duration: Duration): Promise<void> {
     const ms = milliseconds(duration)
-    return this.effect('sleep', '', ms, (at) => this.sleepNow(ms, at))
+    return this.effect('sleep', '', ms, async (at) => this.#sleepUntil(await this.dueAt(ms, at)))
   }
 
-  waitFor(type: string, options: { readonly timeout?: Duration } = {}): Promise<Message> {
-    return this.effect('waitFor', type, undefined, () => this.#waitFor(type, options))
+  #sleepUntil(due: number): Promise<void> {
+    const { clock } = this.#cell.parts
+    return this.#wait(due, (resolve) => {
+      const timer = clock.timer(Math.max(0, due - clock.now()), () => resolve(undefined))
+      return () => timer.cancel()
+    })
   }
 
-  #waitFor(type: string, { timeout }: { readonly timeout?: Duration }): Promise<Message> {
+  waitFor(type: string, { timeout }: { readonly timeout?: Duration } = {}): Promise<Message> {
+    return this.effect('waitFor', type, undefined, async (at) => this.#waitFor(type, timeout === undefined ? Infinity : await this.dueAt(milliseconds(timeout), at)))
+  }
+
+  #waitFor(type: string, until: number): Promise<Message> {
     const { mailbox, parts, definition } = this.#cell
     if (definition.protocol.specs[type]?.kind !== 'event') throw new TroupeError('InvalidDefinition', `${type} is no event of ${this.address}`, "wait for an event of the actor's own protocol")
     for (;;) {
@@ -188,9 +199,9 @@ export class HandlerMe implements Sender, Asker {
       if (message !== undefined) return Promise.resolve(message)
     }
     if (this.#awaited !== undefined) throw new TroupeError('InvalidDefinition', `a handler of ${this.address} waits for ${this.#awaited.type} already`, 'wait for one event at a time')
-    return this.#wait<Message>((resolve, reject) => {
+    return this.#wait<Message>(until, (resolve, reject) => {
       this.#awaited = { type, resolve }
-      const timer = timeout === undefined ? undefined : parts.clock.timer(milliseconds(timeout), () => reject(new TroupeError('DeadlineExceeded', `no ${type} came to ${this.address} in time`, 'give waitFor a longer timeout, or catch this error')))
+      const timer = until === Infinity ? undefined : parts.clock.timer(Math.max(0, until - parts.clock.now()), () => reject(new TroupeError('DeadlineExceeded', `no ${type} came to ${this.address} in time`, 'give waitFor a longer timeout, or catch this error')))
       return () => {
         this.#awaited = undefined
         timer?.cancel()
@@ -209,13 +220,12 @@ export class HandlerMe implements Sender, Asker {
 
   /** The message of an envelope that its handler takes past the mailbox; nothing when an interceptor refuses it. */
   #openAside(envelope: Envelope): Message | undefined {
-    const { endings } = this.#cell.parts
     try {
       const message = this.#cell.open(envelope)
       this.tookAside(envelope)
       return message
     } catch (error) {
-      endings.dead(envelope, 'refused', error)
+      this.#cell.parts.endings.dead(envelope, 'refused', error)
       return undefined
     }
   }
@@ -297,9 +307,7 @@ export class HandlerMe implements Sender, Asker {
     this.finish()?.drop(this.#cell.parts.endings)
     this.#cancelled ??= 'actor-stopped'
     for (const ask of this.#asks ?? NOTHING) this.#cell.parts.replies.letGo(ask.envelope.id)
-    for (const end of this.#waits?.values() ?? NOTHING) end()
-    this.#handlers.pending -= this.#waits?.size ?? 0
-    this.#waits = undefined
+    this.#waits?.letGo()
   }
 
   /** Nobody wants the outcome: its signal fires, and what it waits for and asked for is called off. */
@@ -309,7 +317,7 @@ export class HandlerMe implements Sender, Asker {
     const error = this.#cancelledError(reason)
     this.#abort?.abort(error)
     for (const ask of this.#asks ?? NOTHING) this.#cell.parts.replies.cancel(ask.envelope.id, reason)
-    for (const fail of this.#waits?.keys() ?? NOTHING) fail(error)
+    this.#waits?.fail(error)
   }
 
   // ── segments ──────────────────────────────────────────────────────────────────────────────────
@@ -339,12 +347,13 @@ export class HandlerMe implements Sender, Asker {
     return this.#cell.parts.post.ask(to, message, options, this)
   }
 
-  protected sleepNow(ms: number, _at: number): Promise<void> {
-    return this.#wait((resolve) => {
-      const timer = this.#cell.parts.clock.timer(ms, () => resolve(undefined))
-      return () => timer.cancel()
-    })
+  /** When a wait of so long ends that the effect at this place begins. */
+  protected dueAt(ms: number, _at: number): Promise<number> {
+    return Promise.resolve(this.#cell.parts.clock.now() + ms)
   }
+
+  /** One more wait has begun. */
+  protected waiting(): void {}
 
   /** The handler took an envelope past the mailbox. */
   protected tookAside(envelope: Envelope): void {
@@ -371,21 +380,13 @@ export class HandlerMe implements Sender, Asker {
     if (this.#cancelled !== undefined) throw this.#cancelledError(this.#cancelled)
   }
 
-  /** A wait that ends with this handler's cancel at the latest; `begin` gives what ends it otherwise. */
-  #wait<T>(begin: (resolve: (value: T) => void, reject: (error: TroupeError) => void) => () => void): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const waits = (this.#waits ??= new Map<(error: TroupeError) => void, () => void>())
-      const settle = <V>(then: (value: V) => void) => (value: V): void => {
-        if (!waits.delete(fail)) return
-        this.#handlers.pending--
-        end()
-        then(value)
-      }
-      const fail = settle<TroupeError>(reject)
-      this.#handlers.pending++
-      waits.set(fail, () => end())
-      const end = begin(settle<T>(resolve), fail)
-    })
+  /** A wait that ends with this handler's cancel at the latest. */
+  #wait<T>(until: number, begin: (resolve: (value: T) => void, reject: (error: TroupeError) => void) => () => void): Promise<T> {
+    this.#assertWanted()
+    this.#waits ??= new Waits(this.#handlers)
+    const waited = this.#waits.begin(until, begin)
+    this.waiting()
+    return waited
   }
 
   #cancelledError(reason: CancelReason): TroupeError {

@@ -131,6 +131,11 @@ export class Handlers implements Behaviour, HandlerHost {
     }
   }
 
+  /** One of those under way is left behind; false when it is not among them any more. */
+  protected leave(me: HandlerMe): boolean {
+    return this.#running.delete(me)
+  }
+
   /** It goes on after this turn; one whose actor was stopped from within it learns so now. */
   #run(me: HandlerMe): void {
     this.#running.add(me)
@@ -220,9 +225,9 @@ export class Handlers implements Behaviour, HandlerHost {
     return false
   }
 
-  cancel(envelope: Envelope, reason: CancelReason): boolean {
+  cancel(envelope: Envelope, reason: CancelReason): boolean | 'later' {
     for (const me of this.#running) {
-      if (me.handling !== envelope) continue
+      if (me.handling?.id !== envelope.id) continue
       me.cancel(reason)
       return true
     }

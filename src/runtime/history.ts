@@ -7,6 +7,7 @@ import type { Journal } from './journal.js'
 import { effectMail, type KeptChart, type KeptSnapshot } from './kept-snapshot.js'
 import { mailEntry } from './ledger.js'
 import type { Message } from './protocol.js'
+import { damaged } from './store/sealed.js'
 
 /** The history of one actor, read from the store. */
 export class History<State = unknown> {
@@ -23,6 +24,7 @@ export class History<State = unknown> {
     const { steps = 0, keep = 0 } = this.#journal.record(this.#address)?.history ?? {}
     const first = Math.max(1, steps - keep + 1)
     return Array.from(this.#journal.range(['history', this.#address, first], ['history', this.#address, Infinity]), ({ key, value }) => {
+      if (value === undefined) throw damaged(this.#address)
       const { time, handled: { type, from, body }, effects } = readStep(this.#address, value)
       return { n: key[2] as number, time, type, from, message: body === undefined ? undefined : (unpack(body) as Message), effects }
     })

@@ -3,11 +3,11 @@
  *
  * Say     protocol.ts, definition.ts, address.ts, ref.ts, envelope.ts, codec.ts, messagepack.ts, interceptors.ts, post.ts
  * Carry   router.ts, keyed.ts, pool.ts, topics.ts, schedules.ts, due.ts, dead-letters.ts
- * Hold    mailbox.ts, dispatcher.ts
- * Act     cell.ts, behaviour.ts, handlers.ts, handler-me.ts, me.ts, charted.ts, chart-children.ts, chart-plan.ts, chart-timers.ts, xstate.ts, event-descriptor.ts, machine-effects.ts, effect-run.ts,
+ * Hold    mailbox.ts, dispatcher.ts, dozing.ts
+ * Act     cell.ts, start-cell.ts, behaviour.ts, handlers.ts, handler-me.ts, waits.ts, me.ts, charted.ts, chart-children.ts, chart-plan.ts, chart-timers.ts, xstate.ts, event-descriptor.ts, machine-effects.ts, effect-run.ts,
  *         effects.ts, inference.ts, supervision.ts, ask-cycle.ts
- * Commit  outbox.ts, endings.ts, isolate.ts; for durable actors durable-handlers.ts, durable-me.ts, durable-run.ts, durable-charted.ts, kept-snapshot.ts, replay.ts, ledger.ts, journal.ts, unclaimed.ts, history.ts, history-step.ts, upcast.ts,
- *         fingerprint.ts, rehearsal.ts, rehearsed-me.ts, store/store.ts, store/memory.ts, store/lmdb.ts, store/lock.ts, store/mark.ts
+ * Commit  outbox.ts, endings.ts, set-aside.ts, isolate.ts; for durable actors durable-handlers.ts, durable-me.ts, durable-run.ts, durable-charted.ts, kept-snapshot.ts, replay.ts, ledger.ts, journal.ts, log-entry.ts, unclaimed.ts, history.ts, history-step.ts, upcast.ts,
+ *         fingerprint.ts, rehearsal.ts, rehearsed-me.ts, store/store.ts, store/memory.ts, store/lmdb.ts, store/lock.ts, store/mark.ts, store/sealed.ts
  * Answer  replies.ts, streams.ts, resumable.ts, observable.ts, heed.ts, within.ts
  * Ground  troupe.ts, parts.ts, limits.ts, inspection.ts, signals.ts, watches.ts
  */

@@ -24,25 +24,11 @@ import { TroupeError } from '../ground/errors.js'
 import { kindOf, type Address } from './address.js'
 import { pack, unpack } from './codec.js'
 import { LOG_SEGMENT } from './limits.js'
-import type { Change, Entry, Key, Store } from './store/store.js'
+import { packEntry, readEntry, suspects, type LogEntry, type NewEntry } from './log-entry.js'
+import { damaged, SealedStore, type SealedEntry } from './store/sealed.js'
+import type { Change, Key, Store } from './store/store.js'
 
 const VERSION = 1
-
-/** One thing for one actor: mail, or what came of an effect of the handler of one mail. */
-export interface LogEntry {
-  readonly n: number
-  readonly address: Address
-  /** 0 for mail; for an effect the number of the mail whose handler it belongs to, with which it is done. */
-  readonly of: number
-  readonly body: Uint8Array
-  /** Clock time. */
-  readonly now: number
-  /** The version of its actor's definition when it came. */
-  readonly by: number
-}
-
-/** A new entry, before it has its number. */
-export type NewEntry = Omit<LogEntry, 'n' | 'now' | 'by'>
 
 /** An actor's last committed step. */
 export interface ActorRecord {
@@ -64,9 +50,13 @@ type Open = Map<number, number[]>
 
 export class Journal {
   readonly epoch: number
-  readonly #store: Store
+  readonly #store: SealedStore
   readonly #clock: Clock
   readonly #open = new Map<Address, Open>()
+  /** For whom some entry of the log is damaged. */
+  readonly #damaged = new Set<Address>()
+  /** What of the log could not be read when it was opened. */
+  readonly damage: TroupeError[] = []
   /** What a former process left for each actor; an actor takes its own when it starts. */
   readonly #former = new Map<Address, LogEntry[]>()
   /** How many entries of each segment are not dealt with. */
@@ -81,10 +71,9 @@ export class Journal {
   readonly #versions = new Map<string, number>()
   /** When actors want to be woken. */
   readonly #alarms = new Map<Address, number>()
-  readonly #damaged: number[] = []
   #n: number
 
-  private constructor(store: Store, clock: Clock, epoch: number, n: number) {
+  private constructor(store: SealedStore, clock: Clock, epoch: number, n: number) {
     this.#store = store
     this.#clock = clock
     this.epoch = epoch
@@ -92,12 +81,13 @@ export class Journal {
   }
 
   /** Reads what the last process left. Throws `StoreCorrupt` for a log that cannot be read, `Incompatible` for a later version. */
-  static async open(store: Store, clock: Clock): Promise<Journal> {
+  static async open(bare: Store, clock: Clock): Promise<Journal> {
+    const store = new SealedStore(bare)
     const value = store.get(['meta'])
     const meta = value === undefined ? { epoch: 0, n: 0 } : read<{ epoch: number; n: number }>(value, 'the journal')
     const journal = new Journal(store, clock, meta.epoch + 1, meta.n)
     journal.#read()
-    for (const { key, value } of store.range(['alarm'], ['alarn'])) journal.#alarms.set(key[1] as Address, unpack(value) as number)
+    for (const { key, value } of store.range(['alarm'], ['alarn'])) journal.#alarms.set(key[1] as Address, alarmOf(value))
     for (const { key } of store.range(['durable'], ['durablf'])) journal.#names.add(key[1] as string)
     await store.commit([journal.#meta(), ...journal.#emptySegments()])
     return journal
@@ -105,14 +95,15 @@ export class Journal {
 
   #read(): void {
     const records = new Map<Address, Pick<ActorRecord, 'high' | 'open'>>()
-    for (const { key, value } of this.#store.range(['log'], ['log', Infinity])) {
+    const lost: { readonly n: number; readonly bytes: Uint8Array }[] = []
+    for (const { key, value, bytes } of this.#store.range(['log'], ['log', Infinity])) {
       const n = key[1] as number
       this.#n = Math.max(this.#n, n)
-      const entry = readEntry(n, value)
+      const entry = value === undefined ? undefined : readEntry(n, value)
       if (entry === undefined) {
-        // A damaged entry harms nobody else: it stays where it is, for whoever mends it.
+        // A damaged entry harms nobody but whom it is for: it stays where it is, for whoever mends it.
         this.#count(n, 1)
-        this.#damaged.push(n)
+        lost.push({ n, bytes })
         continue
       }
       let record = records.get(entry.address)
@@ -125,6 +116,24 @@ export class Journal {
       if (mine === undefined) this.#former.set(entry.address, [entry])
       else mine.push(entry)
     }
+    for (const { n, bytes } of lost) {
+      const { addresses, isMail } = suspects(bytes, () => this.#known())
+      this.damage.push(damaged(`${addresses.join(' or ') || 'an actor that it no longer tells'}, entry ${n} of the log,`))
+      for (const address of addresses) if (this.#concerns(address, n, isMail)) this.#damaged.add(address)
+    }
+  }
+
+  /** The addresses of actors that have committed something, or have mail. */
+  *#known(): Iterable<Address> {
+    yield* this.#open.keys()
+    for (const { key } of this.#store.range(['actor'], ['actos'])) yield key[1] as Address
+  }
+
+  /** Whether an actor cannot go on without an entry: one of mail that it has dealt with is missed by nobody. */
+  #concerns(address: Address, n: number, isMail: boolean): boolean {
+    if ([...(this.#open.get(address)?.keys() ?? [])].some((mail) => mail < n)) return true
+    const { high, open } = dealtWith(this.#store, address)
+    return isMail && (n > high || open.includes(n))
   }
 
   /** An address or a kind is a durable actor's. */
@@ -150,21 +159,28 @@ export class Journal {
     return this.#alarms
   }
 
-  /** Entries of the log that cannot be read. */
-  get damaged(): readonly number[] {
-    return this.#damaged
-  }
-
   /** Whom the last process left something for. */
   get waiting(): ReadonlyMap<Address, readonly LogEntry[]> {
     return this.#former
   }
 
-  /** What an actor's former life left for it; given once. */
+  /** What an actor's former lives left for it, in order. */
   take(address: Address): readonly LogEntry[] {
     const left = this.#former.get(address) ?? []
     this.#former.delete(address)
-    return left
+    // A life of this process has left the rest: only the numbers of that are in memory.
+    const known = new Set(left.map(({ n }) => n))
+    const numbers = [...(this.#open.get(address) ?? [])].flatMap(([mail, effects]) => [mail, ...effects]).filter((n) => !known.has(n))
+    if (numbers.length === 0) return left
+    return [...left, ...numbers.flatMap((n) => this.#entry(address, n) ?? [])].toSorted((a, b) => a.n - b.n)
+  }
+
+  /** Nothing when it is still on its way to the store. */
+  #entry(address: Address, n: number): LogEntry | undefined {
+    const [found] = this.#store.range(['log', n], ['log', n + 1])
+    const entry = found?.value === undefined ? undefined : readEntry(n, found.value)
+    if (found !== undefined && entry === undefined) throw damaged(address)
+    return entry
   }
 
   /** An actor's mail before `high` that is not dealt with, this mail aside; mail counts from the moment that it has a number. */
@@ -179,6 +195,7 @@ export class Journal {
 
   /** An actor's last committed step. Throws `StoreCorrupt` or `Incompatible`, naming it. */
   record(address: Address): ActorRecord | undefined {
+    if (this.#damaged.has(address)) throw damaged(address)
     const value = this.#store.get(['actor', address])
     return value === undefined ? undefined : read<ActorRecord>(value, address)
   }
@@ -239,7 +256,7 @@ export class Journal {
   }
 
   /** What is kept beside the actors and the log. */
-  range(from: Key, to: Key): Iterable<Entry> {
+  range(from: Key, to: Key): Iterable<SealedEntry> {
     return this.#store.range(from, to)
   }
 
@@ -276,7 +293,7 @@ export class Journal {
       const by = this.#versions.get(kindOf(entry.address)) ?? 0
       // An actor that sleeps since the restart finds it with what its former life left.
       this.#former.get(entry.address)?.push({ n, ...entry, now, by })
-      return { kind: 'put', key: ['log', n], value: pack([VERSION, entry.address, entry.of, entry.body, now, ...(by === 0 ? [] : [by])]) }
+      return { kind: 'put', key: ['log', n], value: packEntry({ ...entry, now, by }) }
     })
     return { changes, numbers }
   }
@@ -332,23 +349,13 @@ export class Journal {
   }
 }
 
-function dealtWith(store: Store, address: Address): Pick<ActorRecord, 'high' | 'open'> {
-  const value = store.get(['actor', address])
-  if (value === undefined) return { high: 0, open: [] }
+function dealtWith(store: SealedStore, address: Address): Pick<ActorRecord, 'high' | 'open'> {
   try {
-    return read<ActorRecord>(value, address)
+    const value = store.get(['actor', address])
+    return value === undefined ? { high: 0, open: [] } : read<ActorRecord>(value, address)
   } catch {
     // The actor is told when it starts; its mail stays for the day when its record is mended.
     return { high: 0, open: [] }
-  }
-}
-
-function readEntry(n: number, value: Uint8Array): LogEntry | undefined {
-  try {
-    const [version, address, of, body, now, by = 0] = unpack(value) as [number, Address, number, Uint8Array, number, number?]
-    return version === VERSION ? { n, address, of, body, now, by } : undefined
-  } catch {
-    return undefined
   }
 }
 
@@ -357,8 +364,19 @@ function read<T>(value: Uint8Array, whose: string): T {
   try {
     found = unpack(value) as { version: number } & T
   } catch (error) {
-    throw new TroupeError('StoreCorrupt', `the record of ${whose} is damaged`, 'restore the store from a copy; the other actors are not concerned', { address: whose }, error)
+    throw damaged(whose, error)
   }
+  if (typeof found !== 'object' || found === null || found.version === undefined) throw damaged(whose)
   if (found.version === VERSION) return found
   throw new TroupeError('Incompatible', `the record of ${whose} has version ${found.version}, this is ${VERSION}`, 'open the store with the version of Troupe that wrote it, or a later one', { address: whose })
+}
+
+/** Whoever's alarm is damaged is woken at once, and sets it again. */
+function alarmOf(value: Uint8Array | undefined): number {
+  try {
+    const at: unknown = value === undefined ? 0 : unpack(value)
+    return typeof at === 'number' ? at : 0
+  } catch {
+    return 0
+  }
 }

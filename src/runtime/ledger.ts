@@ -9,7 +9,8 @@ import { pack, packEnvelope, unpack, unpackEnvelope } from './codec.js'
 import { historyOf, type Definition } from './definition.js'
 import { Envelope, type Priority } from './envelope.js'
 import { keepStep, type Handled, type HistoryStep } from './history-step.js'
-import type { Journal, LogEntry, NewEntry } from './journal.js'
+import type { Journal } from './journal.js'
+import type { LogEntry, NewEntry } from './log-entry.js'
 import type { Failed, Outcome, Recorded } from './replay.js'
 import { Upcast } from './upcast.js'
 
@@ -56,6 +57,8 @@ interface Open {
   sent: number
   /** What is to be forgotten before the handler runs again. */
   failed: Failed | undefined
+  /** How often it has failed and run again. */
+  agains: number
 }
 
 export class Ledger {
@@ -63,6 +66,11 @@ export class Ledger {
   readonly #address: Address
   readonly #open = new Map<number, Open>()
   #state: Uint8Array | undefined
+  /** Mail that was in the log when this life began: its sender may be about to bring it all the same. */
+  readonly #recovered = new Set<number>()
+  #hasBegun = false
+  /** Appends under way. */
+  #writes = 0
   /** The commit under way, if there is one. */
   #last: Promise<void> | undefined
   #high: number
@@ -99,16 +107,51 @@ export class Ledger {
     return this.#state === undefined
   }
 
-  /** The mail that a former life accepted and did not deal with, oldest first. */
-  recover(): Envelope[] {
+  /**
+   * The mail that former lives accepted and did not deal with, oldest first. `underWay` is that of the handler that was
+   * at work: the one that is known to wait, or else the one that did the latest thing. Given once: an actor that
+   * restarts has what it had.
+   */
+  recover(waiting: number | undefined): { readonly mail: Envelope[]; readonly underWay: Envelope | undefined } {
     const mail = new Map<number, Envelope>()
     const took = new Set<number>()
-    for (const entry of this.#journal.take(this.#address)) {
-      if (entry.of === 0) mail.set(entry.n, this.#upcast.mail(fromEntry(entry), entry.by))
-      else this.#note(entry.of, unpack(entry.body) as Effect, took)
+    let latest = 0
+    const left = this.#hasBegun ? [] : this.#journal.take(this.#address)
+    this.#hasBegun = true
+    for (const entry of left) {
+      if (entry.of === 0) {
+        mail.set(entry.n, this.#upcast.mail(fromEntry(entry), entry.by))
+        continue
+      }
+      const effect = unpack(entry.body) as Effect
+      this.#note(entry.of, effect, took)
+      if (effect.t !== 'reply') latest = entry.of
     }
     for (const n of took) mail.delete(n)
-    return [...mail.values()]
+    for (const [n, envelope] of mail) {
+      envelope.tries = this.#open.get(n)?.agains ?? 0
+      this.#recovered.add(n)
+    }
+    return { mail: [...mail.values()], underWay: mail.get(waiting ?? latest) }
+  }
+
+  /** Whether mail that comes from its sender has been found in the log already. */
+  hasRecovered({ entry }: Envelope): boolean {
+    return this.#recovered.has(entry)
+  }
+
+  /** Whether something of this actor is on its way to the store. */
+  get busy(): boolean {
+    return this.#writes > 0 || this.#last !== undefined
+  }
+
+  async #counted<T>(write: Promise<T>): Promise<T> {
+    this.#writes++
+    try {
+      return await write
+    } finally {
+      this.#writes--
+    }
   }
 
   #note(mail: number, effect: Effect, took?: Set<number>): void {
@@ -145,7 +188,7 @@ export class Ledger {
 
   #of(mail: number): Open {
     let open = this.#open.get(mail)
-    if (open === undefined) this.#open.set(mail, (open = { records: [], spare: [], asked: new Map(), replies: new Map(), due: new Map(), changed: new Set(), sent: 0, failed: undefined }))
+    if (open === undefined) this.#open.set(mail, (open = { records: [], spare: [], asked: new Map(), replies: new Map(), due: new Map(), changed: new Set(), sent: 0, failed: undefined, agains: 0 }))
     return open
   }
 
@@ -153,7 +196,7 @@ export class Ledger {
   accept(envelope: Envelope, now: number): Promise<void> {
     const { numbers, kept } = this.#journal.append([mailEntry(envelope)])
     this.arrived(envelope, numbers[0] as number, now)
-    return kept
+    return this.#counted(kept)
   }
 
   /** Mail that another actor's step has put into the log. */
@@ -172,7 +215,7 @@ export class Ledger {
   /** Keeps something that the handler of a mail did, with what it sent before it. */
   async keep(of: number, effect: Effect, mail: readonly NewEntry[] = []): Promise<readonly number[]> {
     const { numbers, kept } = this.#journal.append([...mail, { address: this.#address, of, body: pack(effect) }])
-    await kept
+    await this.#counted(kept)
     this.#note(of, effect)
     return numbers
   }
@@ -235,7 +278,10 @@ export class Ledger {
     this.#state = state
     this.#high = high
     this.#alarm = alarm
-    for (const n of dealt) this.#open.delete(n)
+    for (const n of dealt) {
+      this.#open.delete(n)
+      this.#recovered.delete(n)
+    }
     return written
   }
 }
@@ -244,6 +290,7 @@ const noop = (): void => {}
 
 /** What failed is to run again, and what came after it counts only if it is called for again: an effect may stand elsewhere then. */
 function again(open: Open, { over, from, sent }: Failed): void {
+  open.agains++
   open.spare = [...open.spare, ...open.records.filter(({ at, outcome }) => at >= from && outcome.ok)]
   open.records = open.records.filter(({ at, outcome }) => at < from && (outcome.ok || over.includes(at)))
   open.sent = Math.min(open.sent, sent)

@@ -107,3 +107,6 @@ export const LATE_MAX = 1_000
 
 /** Steps that an actor's history keeps unless it says otherwise; older ones are forgotten, and who wants one gets `Gone`. */
 export const HISTORY_KEEP = 1_000
+
+/** How long a durable handler that waits for time or mail alone stays in memory; one that cannot leave then is looked at again, after twice as long each time, and once a minute at last. */
+export const DOZE_MS = 1_000

@@ -4,6 +4,7 @@ import type { Kernels } from './effects.js'
 import type { Endings } from './endings.js'
 import type { Inspection } from './inspection.js'
 import type { Dispatcher } from './dispatcher.js'
+import type { Dozing } from './dozing.js'
 import type { Definition } from './definition.js'
 import type { Journal } from './journal.js'
 import type { Interceptors } from './interceptors.js'
@@ -28,6 +29,8 @@ export interface Parts {
   readonly journal: Journal | undefined
   /** What waits for durable actors that are not back yet. */
   readonly unclaimed: Unclaimed
+  /** Durable actors that left memory while their handlers wait. */
+  readonly dozing: Dozing
   readonly post: Post
   readonly interceptors: Interceptors
   /** Whether schemas are checked on sends inside this process too. */

@@ -14,6 +14,7 @@ import { unpack } from './codec.js'
 import { DeadLetters } from './dead-letters.js'
 import type { AnyHandlers, Definition } from './definition.js'
 import { Dispatcher } from './dispatcher.js'
+import { Dozing } from './dozing.js'
 import type { DurableRun } from './durable-run.js'
 import { Endings } from './endings.js'
 import type { Envelope } from './envelope.js'
@@ -74,7 +75,7 @@ export async function rehearse(store: Store, definitions: Readonly<Record<string
   // What is written on the way is nobody's.
   const journal = await Journal.open({ get: (key) => store.get(key), range: (from, to) => store.range(from, to), commit: () => Promise.resolve(), close: () => Promise.resolve() }, realClock)
   const rehearsal = new Rehearsal(journal, definitions, tell)
-  for (const n of journal.damaged) tell({ address: '', kind: 'damaged', message: `entry ${n} of the log is damaged` })
+  for (const { message } of journal.damage) tell({ address: '', kind: 'damaged', message })
   const idle: Address[] = []
   for (const { key } of journal.range(['actor'], ['actos'])) {
     const address = key[1] as Address
@@ -140,7 +141,7 @@ class Rehearsal {
     if (!ledger.isNew && by < version && upcast?.state === undefined) {
       this.#tell({ address, kind: 'not-upcast', message: `its state is of version ${by}, this is ${version}, and no upcast.state takes it: give one, \`(old) => old\` if nothing has changed` })
     }
-    const mail = ledger.recover()
+    const { mail } = ledger.recover(undefined)
     const { logic } = definition
     for (const envelope of mail) this.#mail(cell, envelope)
     if (logic.kind === 'machine' && !ledger.isNew) this.#chart(cell, Chart.of(logic.machine), ledger.state as KeptChart)
@@ -179,7 +180,7 @@ class Rehearsal {
     const { address, key } = cell
     try {
       const state = ledger.isNew ? handlers.state?.({ address, key }) : ledger.state
-      const me = new RehearsedMe(cell, { state, pending: 0, exclusive: true }, ledger, envelope)
+      const me = new RehearsedMe(cell, { state, pending: 0, exclusive: true, waiting: () => {} }, ledger, envelope)
       const run = replay(cell, handlers.on[envelope.type] as unknown as Handler, me, envelope)
       await Promise.race([run, this.#cameBack(me.run)])
     } catch (error) {
@@ -216,11 +217,12 @@ function partsOf(journal: Journal): Parts {
   const clock = realClock
   const inspection = new Inspection()
   const replies = new Replies(clock)
-  const router = new Router()
   const log = (): void => {}
+  const router: Router = new Router(() => dozing)
+  const dozing = new Dozing({ clock, replies, router, log })
   const port = {} as RefPort
   const parts: Omit<Parts, 'post'> = {
-    clock, inspection, replies, router, journal, log,
+    clock, inspection, replies, router, journal, log, dozing,
     dispatcher: new Dispatcher(clock),
     endings: new Endings(inspection, new DeadLetters(() => Promise.resolve()), replies),
     topics: new Topics(),

@@ -2,8 +2,7 @@
 import { childAddress, checkChildName } from './address.js'
 import type { Cell } from './cell.js'
 import type { Definition } from './definition.js'
-import { DurableMe } from './durable-me.js'
-import type { HandlerHost } from './handler-me.js'
+import { DurableMe, type DurableHost } from './durable-me.js'
 import type { Ledger } from './ledger.js'
 import type { Envelope } from './envelope.js'
 import type { Specs } from './protocol.js'
@@ -14,7 +13,7 @@ const never = (): Promise<never> => new Promise(() => {})
 export class RehearsedMe extends DurableMe {
   readonly #cell: Cell
 
-  constructor(cell: Cell, host: HandlerHost, ledger: Ledger, envelope: Envelope) {
+  constructor(cell: Cell, host: DurableHost, ledger: Ledger, envelope: Envelope) {
     super(cell, host, ledger, envelope)
     this.#cell = cell
   }

@@ -107,6 +107,11 @@ export class Replay {
     return this.#replaying
   }
 
+  /** Streams that are being read, and will be on record once they end. */
+  get streams(): number {
+    return this.#streams
+  }
+
   /** Whether the handler has done more in a former life than it has come to now. */
   get hasMore(): boolean {
     return this.#given.size < this.#records.length

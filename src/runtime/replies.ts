@@ -29,7 +29,8 @@ export interface Asker {
 
 export interface OpenAsk {
   readonly envelope: Envelope
-  readonly asked: Asked
+  /** Another once the cell has left memory, or has come back. */
+  asked: Asked
   readonly asker: Asker | undefined
   /** Clock time, or Infinity. */
   deadline: number

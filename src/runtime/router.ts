@@ -2,6 +2,7 @@
 import { TroupeError } from '../ground/errors.js'
 import { isChild, kindOf, type Address } from './address.js'
 import type { Cell } from './cell.js'
+import type { Dozing } from './dozing.js'
 import type { Keyed } from './keyed.js'
 import type { Pool } from './pool.js'
 import type { Ref } from './ref.js'
@@ -10,6 +11,11 @@ export class Router {
   readonly #cells = new Map<Address, Cell>()
   readonly #keyed = new Map<string, Keyed>()
   readonly #pools = new Map<Address, Pool>()
+  readonly #dozing: () => Dozing
+
+  constructor(dozing: () => Dozing) {
+    this.#dozing = dozing
+  }
 
   /** Where a ref leads now. Throws `Overloaded` when a keyed actor cannot be woken. */
   find(ref: Ref): Cell | Pool | undefined {
@@ -23,7 +29,12 @@ export class Router {
 
   /** The cell at an address, woken when it is keyed and asleep. Throws `Overloaded` when it cannot be woken. */
   cell(address: Address): Cell | undefined {
-    return this.#cells.get(address) ?? (isChild(address) ? undefined : this.#keyed.get(kindOf(address))?.wake(address))
+    return this.#cells.get(address) ?? (isChild(address) ? undefined : (this.#dozing().wake(address) ?? this.#keyed.get(kindOf(address))?.wake(address)))
+  }
+
+  /** The cell of somebody who is here, or who left memory in the middle of a handler and is woken. */
+  present(address: Address): Cell | undefined {
+    return this.#dozing().has(address) ? this.cell(address) : this.#cells.get(address)
   }
 
   /** The cell at an address, if it is awake. */
@@ -33,7 +44,7 @@ export class Router {
 
   /** Whether somebody is at an address, or would wake there. */
   has(address: Address): boolean {
-    return this.#cells.has(address) || this.#pools.has(address) || this.#keyed.has(kindOf(address))
+    return this.#cells.has(address) || this.#dozing().has(address) || this.#pools.has(address) || this.#keyed.has(kindOf(address))
   }
 
   pool(address: Address): Pool | undefined {
@@ -71,7 +82,7 @@ export class Router {
 
   /** Throws `InvalidDefinition` when somebody has the address. */
   claim(address: Address): void {
-    if (!this.#cells.has(address) && !this.#keyed.has(address) && !this.#pools.has(address)) return
+    if (!this.#cells.has(address) && !this.#dozing().holds(address) && !this.#keyed.has(address) && !this.#pools.has(address)) return
     throw new TroupeError('InvalidDefinition', `${address} is taken`, 'choose another name, or stop the actor that has it first', { address })
   }
 }

@@ -20,6 +20,7 @@ import { LATE_MAX, SCHEDULES_MAX, STORE_RETRY_MS } from './limits.js'
 import type { Parts } from './parts.js'
 import { checkBody, type EventKey, type Message, type MessageOf, type Specs } from './protocol.js'
 import type { Ref } from './ref.js'
+import { damaged } from './store/sealed.js'
 import { isStoreFailure } from './store/store.js'
 
 /** What becomes of moments that passed while nobody ran: one message now, none, or one for each of the last `each`. */
@@ -67,6 +68,10 @@ export class Schedules {
     this.#parts = parts
     for (const { key, value } of parts.journal?.range(['schedule'], ['schedulf']) ?? []) {
       const name = key[1] as string
+      if (value === undefined) {
+        parts.log(name, [damaged(`the schedule ${name}`)])
+        continue
+      }
       const [version, kept] = unpack(value) as [number, Kept]
       if (version !== VERSION) throw new TroupeError('Incompatible', `the schedule ${name} has version ${version}, this is ${VERSION}`, 'open the store with the version of Troupe that wrote it, or a later one')
       this.#sleeping.set(name, kept)

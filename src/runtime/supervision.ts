@@ -57,6 +57,16 @@ export function retries(wanted: { readonly retries?: number; readonly retryWhen?
   }
 }
 
+/** The same for any policy: one that fails decides nothing, and ending the actor is the one choice that cannot loop. */
+export function decideSafely(...[policy = {}, ...failure]: [SupervisionPolicy | undefined, ...Rest<Parameters<typeof decide>>]): Decision {
+  try {
+    return decide(policy, ...failure)
+  } catch {
+    return { kind: 'stop' }
+  }
+}
+type Rest<T extends readonly unknown[]> = T extends readonly [unknown, ...infer R] ? R : never
+
 /** Exponential backoff with jitter taken off, so that `most` is never passed. */
 function backoff(policy: SupervisionPolicy, restartsBefore: number, chance: number): number {
   if (policy.backoff === undefined) return 0

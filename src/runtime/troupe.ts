@@ -4,21 +4,20 @@ import { realClock, type Clock, type Timer } from '../ground/clock.js'
 import { milliseconds, type Duration } from '../ground/duration.js'
 import { TroupeError } from '../ground/errors.js'
 import { checkAddress, kindOf, type Address } from './address.js'
-import { Cell } from './cell.js'
+import type { Cell } from './cell.js'
 import { DeadLetters } from './dead-letters.js'
 import type { Definition } from './definition.js'
 import { Dispatcher } from './dispatcher.js'
+import { Dozing } from './dozing.js'
 import type { Kernels } from './effects.js'
 import { Endings } from './endings.js'
-import type { Envelope } from './envelope.js'
 import { heed } from './heed.js'
 import { History } from './history.js'
 import { Inspection, type Inspector, type Why } from './inspection.js'
 import { Interceptors, type Interceptor } from './interceptors.js'
 import { Keyed, type KeyedOptions } from './keyed.js'
 import { Journal } from './journal.js'
-import { replyEntry } from './ledger.js'
-import { DRAIN_MS, STORE_RETRY_MS } from './limits.js'
+import { DRAIN_MS } from './limits.js'
 import type { Parts } from './parts.js'
 import { Pool, type PoolOptions } from './pool.js'
 import { Post } from './post.js'
@@ -28,7 +27,9 @@ import { Resumables } from './resumable.js'
 import { Replies } from './replies.js'
 import { Router } from './router.js'
 import { Schedules, type Schedule, type ScheduleOptions } from './schedules.js'
-import { isStoreFailure, type OpenStore } from './store/store.js'
+import { setAside } from './set-aside.js'
+import { startCell } from './start-cell.js'
+import type { OpenStore } from './store/store.js'
 import { stopOnSignals } from './signals.js'
 import type { SupervisionPolicy } from './supervision.js'
 import { Topics } from './topics.js'
@@ -91,7 +92,9 @@ export class Troupe {
     const clock = options.clock ?? realClock
     const inspection = new Inspection()
     const replies = new Replies(clock)
-    const router = new Router()
+    const log = options.log ?? toStderr
+    const router: Router = new Router(() => dozing)
+    const dozing = new Dozing({ clock, replies, router, log })
     this.deadLetters = new DeadLetters((to, message) => this.#resend(to, message))
     const parts = {
       clock,
@@ -102,13 +105,15 @@ export class Troupe {
       router,
       topics: new Topics(),
       journal,
-      unclaimed: new Unclaimed({ router, journal, clock, log: options.log ?? toStderr }),
+      unclaimed: new Unclaimed({ router, journal, clock, log }),
+      dozing,
       interceptors: new Interceptors(options.interceptors ?? []),
       checked: (options.check ?? (process.env['NODE_ENV'] === 'production' ? 'boundary' : 'always')) === 'always',
       ref: <S extends Specs>(protocol: Protocol<S>, address: Address) => this.ref(protocol, address),
-      log: options.log ?? toStderr,
+      log,
       kernels: (definition: Definition) => this.#kernels(definition),
     }
+    for (const damage of journal?.damage ?? []) log('store', [damage])
     parts.endings.onDealt = (envelope, told) => setAside(parts, envelope, told)
     replies.onRest = () => parts.dispatcher.poke()
     const post = new Post(parts)
@@ -269,6 +274,7 @@ export class Troupe {
     for (const keyed of this.#keyed) keyed.stop()
     for (const alarm of this.#alarms) alarm.cancel()
     this.#schedules.stop()
+    this.#parts.dozing.stop()
     const roots = [...this.#parts.router.cells].filter(({ options }) => options.parent === undefined)
     // The last started first; at once, so that those who do not heed their signal are waited for together.
     await Promise.all(roots.toReversed().map((cell) => cell.stop({ kind: 'stopped' }, 'shutting-down')))
@@ -304,15 +310,12 @@ export class Troupe {
   #start(address: Address, definition: Definition, options: SpawnOptions): Cell {
     const left = this.#parts.journal?.waiting.get(address)
     if (left !== undefined && left.length > 0) this.#resumed.push({ address, messages: left.filter(({ of }) => of === 0).length })
-    const cell = new Cell(address, definition, this.#parts, options)
-    this.#parts.router.add(cell)
-    cell.start()
-    return cell
+    return startCell(address, definition, this.#parts, options)
   }
 
   async #stopActor(address: Address): Promise<void> {
     const pool = this.#parts.router.pool(address)
-    if (pool === undefined) return this.#parts.router.awake(address)?.stop({ kind: 'stopped' })
+    if (pool === undefined) return this.#parts.router.present(address)?.stop({ kind: 'stopped' })
     this.#parts.router.removePool(address)
     await Promise.all(pool.members.map((member) => member.stop({ kind: 'stopped' })))
   }
@@ -361,27 +364,6 @@ export class Troupe {
   #assertOpen(): void {
     if (this.#stopped !== undefined) throw new TroupeError('Cancelled', 'the troupe has stopped', 'create another', { reason: 'shutting-down' })
   }
-}
-
-/** A durable actor need not come back to an envelope; its asker, if it is durable, must hear of that. */
-function setAside(parts: Omit<Parts, 'post'>, envelope: Envelope, told: TroupeError | undefined): void {
-  const { router, clock, log, replies } = parts
-  const { from, to, sequence, correlation } = envelope
-  const outcome = { ok: false, error: told } as const
-  const now = clock.now()
-  const answer = told === undefined || correlation === 0 || sequence === 0 ? [] : [replyEntry(from, sequence, correlation, outcome, now)]
-  router.awake(to)?.ledger?.deal(envelope, answer).then(
-    () => {
-      if (told === undefined || answer.length === 0) return
-      router.awake(from)?.ledger?.replied(sequence, correlation, outcome, now)
-      // It may have come back to its ask since it was told.
-      replies.fail(correlation, told)
-    },
-    (error: unknown) => {
-      if (isStoreFailure(error)) clock.timer(STORE_RETRY_MS, () => setAside(parts, envelope, told), true)
-      else log(to, ['could not set an envelope aside:', error])
-    },
-  )
 }
 
 const ANYTHING: Protocol = { specs: {} }

@@ -7,6 +7,11 @@ export class Watches {
   readonly #watchers = new Set<Told>()
   readonly #watching = new Set<() => void>()
 
+  /** Whether nobody waits for anybody here. */
+  get idle(): boolean {
+    return this.#watchers.size + this.#watching.size === 0
+  }
+
   /** Calls `told` once when this actor ends; the returned function takes that back. */
   add(told: Told): () => void {
     this.#watchers.add(told)

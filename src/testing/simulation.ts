@@ -13,6 +13,7 @@ import type { Fact } from '../runtime/inspection.js'
 import type { ActorRecord } from '../runtime/journal.js'
 import type { Protocol, Specs } from '../runtime/protocol.js'
 import { Ref, type RefPort } from '../runtime/ref.js'
+import { unseal } from '../runtime/store/sealed.js'
 import type { Store } from '../runtime/store/store.js'
 import { createTroupe, type Troupe } from '../runtime/troupe.js'
 import { chance } from './chance.js'
@@ -269,7 +270,7 @@ export class Try<World> implements Simulation<World> {
 
   committed(address: Address): unknown {
     const value = this.#disk.get(['actor', address])
-    const state = value === undefined ? undefined : (unpack(value) as ActorRecord).state
+    const state = value === undefined ? undefined : (unpack(unseal(value).bytes) as ActorRecord).state
     return state === undefined ? undefined : unpack(state)
   }
 

@@ -43,6 +43,7 @@ const FILLED: Readonly<Record<keyof typeof limits, readonly [file: string, title
   DURABLE_RETRIES: ['durable', 'is set aside in the end'],
   LOG_SEGMENT: [HERE, 'a segment of the log leaves'],
   STORE_RETRY_MS: [HERE, 'a store that could not be written'],
+  DOZE_MS: ['dozing', 'after a second'],
   DRAIN_MS: ['life-cycle', '5 s at most'],
   HISTORY_KEEP: ['history', 'the last 1,000 steps are kept'],
   SCHEDULES_MAX: ['schedules', 'at most 10,000 are set'],

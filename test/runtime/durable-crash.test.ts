@@ -65,6 +65,8 @@ function runner(handler: Handler, world: World, seed: number) {
     state: () => ({ ended: false }),
     on: {
       go: async (_, me) => {
+        // What an earlier run of this life saw, before its long sleep, it sees again.
+        world.seen.length = 0
         const see = (value: unknown): string => (world.seen.push(String(value)), String(value))
         await handler({
           me: me as never,

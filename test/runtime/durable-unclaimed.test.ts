@@ -117,7 +117,7 @@ test('an actor whose record is damaged harms nobody else: its senders are told, 
   await one('b').ask({ type: 'add', cents: 2 })
   const store = await open()
   const record = store.get(['actor', 'account/a'])?.slice() as Uint8Array
-  record[0] = 0xc1
+  record[10] = (record[10] as number) ^ 1
   await store.commit([{ kind: 'put', key: ['actor', 'account/a'], value: record }, { kind: 'put', key: ['log', 1_000], value: (store.get(['log', 1]) as Uint8Array).slice() }])
   const logged: string[] = []
   const second = await createTroupe({ store: open, log: (address) => void logged.push(address) })

@@ -124,3 +124,38 @@ describe('a handler under way whose code has changed', () => {
     expect(ways).toEqual(['2 false true', '3 false true'])
   })
 })
+
+test('a message whose handler no longer matches its journal stays, for the code that began it', async () => {
+  const Order = protocol({ buy: request(z.object({ item: z.string() }), z.string()), look: request(null, z.string()) })
+  const store = memory()
+  const clock = virtualClock()
+  const paid: string[] = []
+  const orders = (pay: string) =>
+    actor(Order, {
+      durable: true,
+      on: {
+        buy: async ({ item }, me) => {
+          await me.step(pay, () => paid.push(pay))
+          await me.sleep('1d')
+          return item
+        },
+        look: () => 'open',
+      },
+    })
+  const first = await createTroupe({ store, clock })
+  first.keyed('order', orders('pay'))('a').ask({ type: 'buy', item: 'tea' }, { timeout: 'none' }).catch(() => {})
+  await clock.settle()
+  const logged: unknown[] = []
+  const second = await createTroupe({ store, clock, log: (_, words) => void logged.push(words[1]) })
+  const look = second.keyed('order', orders('charge'))('a').ask({ type: 'look' }, { timeout: '1h' }).catch((error: { code: string }) => error.code)
+  await clock.advance('2h')
+  // What came after it waits too: it was accepted later.
+  expect(await look).toBe('DeadlineExceeded')
+  expect([logged, second.deadLetters.counts().failed]).toEqual([[expect.objectContaining({ code: 'Incompatible' })], undefined])
+  const third = await createTroupe({ store, clock })
+  const ref = third.keyed('order', orders('pay'))('a')
+  const open = ref.ask({ type: 'look' }, { timeout: 'none' })
+  await clock.advance('2d')
+  expect([await open, paid]).toEqual(['open', ['pay']])
+  await third.stop()
+})

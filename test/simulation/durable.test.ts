@@ -4,6 +4,7 @@ import { simulate } from 'troupe/testing'
 import { bank, type Bank } from './bank.js'
 import { orders } from './orders.js'
 import { rounds } from './round.js'
+import { sleepers } from './sleepers.js'
 
 const SEEDS = Number(process.env['TROUPE_SEEDS'] ?? 40)
 const FROM = Number(process.env['TROUPE_SEED'] ?? 1)
@@ -29,6 +30,13 @@ test(`a durable chart on its rounds under ${SEEDS} seeds of crashes, slow and fu
   for (const seed of seeds) {
     await simulate({ ...rounds(3), seed, faults: { crashes: 5, fullDisks: 2 } })
     await simulate({ ...rounds(3), seed: -seed, faults: { crashes: 5, slowDisks: 2, fullDisks: 2, clockJumps: 2 } })
+  }
+})
+
+test(`handlers that sleep for days under ${SEEDS} seeds of alarms, mail, cancels and stops at once, with crashes and full disks`, { timeout: 60_000 + 400 * SEEDS }, async () => {
+  for (const seed of seeds) {
+    await simulate({ ...sleepers(6), seed, faults: { crashes: 3, slowDisks: 2 } })
+    await simulate({ ...sleepers(6), seed: -seed, faults: { crashes: 3, slowDisks: 2, fullDisks: 1 } })
   }
 })
 
