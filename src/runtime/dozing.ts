@@ -64,7 +64,7 @@ export class Dozing {
   }
 
   #wakeAfter(dozer: Dozer, address: Address, ms: number): void {
-    dozer.alarm = this.#parts.clock.timer(ms, () => void this.#rouse(address))
+    dozer.alarm = this.#parts.clock.timer(ms, () => this.#rouse(address))
   }
 
   /** The cell of one that is no kind's, made again. */

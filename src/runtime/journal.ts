@@ -117,16 +117,11 @@ export class Journal {
       else mine.push(entry)
     }
     for (const { n, bytes } of lost) {
-      const { addresses, isMail } = suspects(bytes, () => this.#known())
-      this.damage.push(damaged(`${addresses.join(' or ') || 'an actor that it no longer tells'}, entry ${n} of the log,`))
+      const { addresses, isMail } = suspects(bytes)
+      const whose = addresses.length === 0 ? '' : `; it is for ${addresses.join(' or ')}`
+      this.damage.push(new TroupeError('StoreCorrupt', `entry ${n} of the log is damaged${whose}`, 'restore the store from a copy; others are not concerned', { addresses }))
       for (const address of addresses) if (this.#concerns(address, n, isMail)) this.#damaged.add(address)
     }
-  }
-
-  /** The addresses of actors that have committed something, or have mail. */
-  *#known(): Iterable<Address> {
-    yield* this.#open.keys()
-    for (const { key } of this.#store.range(['actor'], ['actos'])) yield key[1] as Address
   }
 
   /** Whether an actor cannot go on without an entry: one of mail that it has dealt with is missed by nobody. */

@@ -32,16 +32,33 @@ export function readEntry(n: number, value: Uint8Array): LogEntry | undefined {
   }
 }
 
-/** Whom of those that are known a damaged entry may be for, and whether it may be mail, as far as it still tells. */
-export function suspects(bytes: Uint8Array, known: () => Iterable<Address>): { readonly addresses: readonly Address[]; readonly isMail: boolean } {
+/** Whom a damaged entry may be for, and whether it may be mail, as far as it still tells. */
+export function suspects(bytes: Uint8Array): { readonly addresses: readonly Address[]; readonly isMail: boolean } {
+  let names: readonly unknown[]
+  let isMail = true
   try {
-    const [, address, of, , , , again] = unpack(bytes) as unknown[]
-    const addresses = [...new Set([address, again].filter((one) => typeof one === 'string'))]
-    if (addresses.length > 0) return { addresses, isMail: of === 0 }
+    const [, first, of, , , , again] = unpack(bytes) as unknown[]
+    names = [first, again]
+    isMail = of === 0
   } catch {
-    // Its parts can no longer be told apart; its beginning or its end still has the address.
+    // Its parts can no longer be told apart, but where its address begins at its head, or ends at its tail, it can be read.
+    names = [textAt(bytes, 2)?.text, tailOf(bytes)]
   }
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-  const isFor = (name: Buffer): boolean => text.subarray(-name.length).equals(name) || [3, 4, 5].some((at) => text.subarray(at, at + name.length).equals(name))
-  return { addresses: [...new Set(known())].filter((address) => isFor(Buffer.from(address))), isMail: true }
+  return { addresses: [...new Set(names.filter((one) => typeof one === 'string'))], isMail }
+}
+
+/** A text of MessagePack, by its first byte. */
+function textAt(bytes: Uint8Array, at: number): { readonly text: string; readonly end: number } | undefined {
+  const [head = 0, high = 0, low = 0] = bytes.subarray(at, at + 3)
+  const [start, length] = head >> 5 === 5 ? [at + 1, head & 31] : head === 0xd9 ? [at + 2, high] : head === 0xda ? [at + 3, high * 256 + low] : [0, 0]
+  const end = start + length
+  return length === 0 || end > bytes.length ? undefined : { text: Buffer.from(bytes.subarray(start, end)).toString(), end }
+}
+
+function tailOf(bytes: Uint8Array): string | undefined {
+  for (let at = bytes.length - 2; at >= 0; at--) {
+    const found = textAt(bytes, at)
+    if (found?.end === bytes.length) return found.text
+  }
+  return undefined
 }

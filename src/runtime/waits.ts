@@ -43,7 +43,7 @@ export class Waits {
 
   /** All of them are called off. */
   fail(error: TroupeError): void {
-    for (const fail of [...this.#open.keys()]) fail(error)
+    for (const fail of this.#open.keys()) fail(error)
   }
 
   /** They are left without a word: none of them is ever settled. */

@@ -90,7 +90,7 @@ const folders: string[] = []
 afterAll(() => Promise.all(folders.map((each) => rm(each, { recursive: true }))))
 
 const PLACES = [1, 5, 7, 30, -1]
-test.each(['an actor', 'mail', 'a journal entry', 'mail from an outbox'])('%s, in LMDB', async (kind) => {
+test.each(['an actor', 'mail', 'a journal entry', 'mail from an outbox'])('%s, in LMDB', { timeout: 60_000 }, async (kind) => {
   for (const at of PLACES) {
     const folder = await mkdtemp(join(tmpdir(), 'troupe-damage-'))
     folders.push(folder)
@@ -107,7 +107,7 @@ test.each(['an actor', 'mail', 'a journal entry', 'mail from an outbox'])('%s, i
   }
 })
 
-test('every byte of every kind: none is taken for another, and the others go on', async () => {
+test('every byte of every kind: none is taken for another, and the others go on', { timeout: 120_000 }, async () => {
   const first = memory()
   await lived(first)
   const whole = [...(await first()).range([0], ['zzz'])]
