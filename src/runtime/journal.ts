@@ -117,18 +117,18 @@ export class Journal {
       else mine.push(entry)
     }
     for (const { n, bytes } of lost) {
-      const { addresses, isMail } = suspects(bytes)
+      const addresses = suspects(bytes)
       const whose = addresses.length === 0 ? '' : `; it is for ${addresses.join(' or ')}`
       this.damage.push(new TroupeError('StoreCorrupt', `entry ${n} of the log is damaged${whose}`, 'restore the store from a copy; others are not concerned', { addresses }))
-      for (const address of addresses) if (this.#concerns(address, n, isMail)) this.#damaged.add(address)
+      for (const address of addresses) if (this.#concerns(address, n)) this.#damaged.add(address)
     }
   }
 
-  /** Whether an actor cannot go on without an entry: one of mail that it has dealt with is missed by nobody. */
-  #concerns(address: Address, n: number, isMail: boolean): boolean {
+  /** Whether an actor may not go on without an entry: one of mail that it has dealt with is missed by nobody. */
+  #concerns(address: Address, n: number): boolean {
     if ([...(this.#open.get(address)?.keys() ?? [])].some((mail) => mail < n)) return true
     const { high, open } = dealtWith(this.#store, address)
-    return isMail && (n > high || open.includes(n))
+    return n > high || open.includes(n)
   }
 
   /** An address or a kind is a durable actor's. */
@@ -235,6 +235,11 @@ export class Journal {
   /** The definition that runs an address has this version: so has what comes for it from now on. */
   runs(address: Address, version: number): void {
     if (version !== 0) this.#versions.set(kindOf(address), version)
+  }
+
+  /** Whether this mail of an actor is not dealt with. */
+  isOpen(address: Address, n: number): boolean {
+    return this.#open.get(address)?.has(n) === true
   }
 
   /** Whether there is mail for an address. */

@@ -135,9 +135,9 @@ export class Ledger {
     return { mail: [...mail.values()], underWay: mail.get(waiting ?? latest) }
   }
 
-  /** Whether mail that comes from its sender has been found in the log already. */
+  /** Whether mail that comes from its sender has been found in the log already, and may be dealt with since. */
   hasRecovered({ entry }: Envelope): boolean {
-    return this.#recovered.has(entry)
+    return this.#recovered.has(entry) || !this.#journal.isOpen(this.#address, entry)
   }
 
   /** Whether something of this actor is on its way to the store. */

@@ -32,19 +32,17 @@ export function readEntry(n: number, value: Uint8Array): LogEntry | undefined {
   }
 }
 
-/** Whom a damaged entry may be for, and whether it may be mail, as far as it still tells. */
-export function suspects(bytes: Uint8Array): { readonly addresses: readonly Address[]; readonly isMail: boolean } {
+/** Whom a damaged entry may be for, as far as it still tells. */
+export function suspects(bytes: Uint8Array): readonly Address[] {
   let names: readonly unknown[]
-  let isMail = true
   try {
-    const [, first, of, , , , again] = unpack(bytes) as unknown[]
+    const [, first, , , , , again] = unpack(bytes) as unknown[]
     names = [first, again]
-    isMail = of === 0
   } catch {
     // Its parts can no longer be told apart, but where its address begins at its head, or ends at its tail, it can be read.
     names = [textAt(bytes, 2)?.text, tailOf(bytes)]
   }
-  return { addresses: [...new Set(names.filter((one) => typeof one === 'string'))], isMail }
+  return [...new Set(names.filter((one) => typeof one === 'string'))]
 }
 
 /** A text of MessagePack, by its first byte. */
