@@ -73,12 +73,16 @@ class Fetcher {
   /** True when the file is in the cache, after a download if need be; false when the hub does not have it either. */
   async has(file: string): Promise<boolean> {
     const path = join(this.#folder, file)
-    if (await stat(path).then((found) => found.isFile(), () => false)) return true
-    const offline = !this.#settings.allowRemoteModels || process.env['HF_HUB_OFFLINE'] === '1'
-    if (offline) return false
-    const running = underWay.get(path) ?? this.#download(file, path).finally(() => underWay.delete(path))
+    // Looking comes under it too: who looked before a download and asked after it would have it come again.
+    const running = underWay.get(path) ?? this.#lookedFor(file, path).finally(() => underWay.delete(path))
     underWay.set(path, running)
     return await running
+  }
+
+  async #lookedFor(file: string, path: string): Promise<boolean> {
+    if (await stat(path).then((found) => found.isFile(), () => false)) return true
+    const offline = !this.#settings.allowRemoteModels || process.env['HF_HUB_OFFLINE'] === '1'
+    return !offline && (await this.#download(file, path))
   }
 
   notFound(file: string): TroupeError {

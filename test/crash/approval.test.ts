@@ -26,7 +26,7 @@ test.each(['SIGKILL', 'SIGTERM'] as const)('a person is asked before a %s and de
   const till = await readFile(join(folder, 'till'), 'utf8')
   await rm(folder, { recursive: true, force: true })
 
-  expect(asked).toMatch(/^clerk\/bob#\d+\/call_0_pay$/)
+  expect(asked).toMatch(/^clerk\/bob#\d+\/[\w.-]+\/[\w-]+$/)
   expect(said).toMatchObject({ questions: [['May clerk/bob use pay?', '{"cents":900}']], outcome: { text: 'The bill is paid.', finish: 'stop', usage: { steps: 2 } } })
   expect(till).toMatch(/^900 .+\n$/)
   expect(provider.asked).toHaveLength(2)

@@ -82,8 +82,9 @@ test('however many hosts and threads want a model at once, each of its files com
   asked.length = 0
   const placement = { 'own/encoder': { replicas: 2, threads: 1 } }
   await withHost({ hub, placement }, (one) => withHost({ hub, placement }, (other) => Promise.all([one.warm('own/encoder'), other.warm('own/encoder'), one.embed('own/encoder', 'hello'), other.tag('own/encoder', 'hello')])))
-  expect(asked.some((path) => path.endsWith('model_quantized.onnx'))).toBe(true)
-  expect(new Set(asked).size).toBe(asked.length)
+  // What the hub does not have may be asked for again: it may have it by then.
+  const come = asked.map((path) => path.replace('/own/encoder/resolve/main/', '')).filter((file) => statSync(join(encoder, file), { throwIfNoEntry: false }) !== undefined)
+  expect(come.toSorted()).toEqual(['config.json', 'onnx/model_quantized.onnx', 'tokenizer.json', 'tokenizer_config.json'])
 })
 
 test('a pinned revision is asked for, and kept apart', async () => {
