@@ -51,6 +51,9 @@ export function labelsOf(model: Model): Label[] {
   })
 }
 
+/** Chance of being no entity from which a word is none: less than one half, so that what a batch does to int8 activations makes no name of an ordinary word. */
+const NOTHING_MIN = 0.4
+
 export function tagged(model: Model, labels: readonly Label[], text: Encoded, logits: Tensor, width: number): Tagged {
   const ids = text.encoding.ids
   const size = labels.length
@@ -60,7 +63,7 @@ export function tagged(model: Model, labels: readonly Label[], text: Encoded, lo
   const isMarked = labels.some(({ mark }) => mark === 'B')
   for (const word of wordsOf(text.text, model.tokenizer.spans(text.text, ids))) {
     const { types, nothing, begins } = verdict(rows, word, labels)
-    const isNothing = nothing >= 0.5
+    const isNothing = nothing >= NOTHING_MIN
     // What a model marks as going on belongs to what came before, whatever type it would give to this word alone.
     const goesOn = !isNothing && !begins && open !== undefined && (isMarked || best(types)[0] === best(open.types)[0])
     if (open !== undefined && !goesOn) {
