@@ -44,5 +44,24 @@ const rate = rates[`steps of ${ACTORS} durable actors`].toSorted((a, b) => a - b
 console.log(rate >= 30_000 ? `${Math.round(rate)} steps a second: the bar is 30,000` : `below the bar: ${Math.round(rate)} steps a second of 30,000`)
 await troupe.stop()
 await bare.close()
+
+/** A store full of durable actors, opened by a troupe of its own: milliseconds until the first answer. */
+async function opened(path) {
+  const start = performance.now()
+  const again = await createTroupe({ store: lmdb(path), check: 'boundary' })
+  const answer = await again.keyed('account', account)('77777').ask({ type: 'add', cents: 1 })
+  const ms = performance.now() - start
+  if (answer !== 2) throw new Error(`an account holds ${String(answer)} where 2 are due`)
+  await again.stop()
+  return ms
+}
+const STORED = 100_000
+const full = folder()
+const writing = await createTroupe({ store: lmdb(full), check: 'boundary' })
+const stored = writing.keyed('account', account, { passivateAfter: '1s' })
+for (let i = 0; i < STORED; i += ACTORS) await Promise.all(Array.from({ length: Math.min(ACTORS, STORED - i) }, (_, j) => stored(String(i + j)).ask({ type: 'add', cents: 1 }, { timeout: 'none' })))
+await writing.stop()
+const ms = await opened(full)
+console.log(`a store with ${STORED} durable actors opens, and the first one answers, in ${ms.toFixed(0)} ms: the bar is 2,000`)
 for (const path of made) rmSync(path, { recursive: true, force: true })
-process.exit(rate >= 30_000 ? 0 : 1)
+process.exit(rate >= 30_000 && ms < 2_000 ? 0 : 1)
