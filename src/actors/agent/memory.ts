@@ -1,6 +1,7 @@
 /** What an agent remembers: the conversation, the beginning of it in short, and facts that are found again by what they mean. */
 import type { ChatMessage, ToolSpec } from '../../models/index.js'
 import type { Me } from '../../runtime/index.js'
+import { cosine } from '../cosine.js'
 import { pack } from '../generator/packing.js'
 import { condensed, type Usage, type Writers } from '../generator/rewriting.js'
 import { SUMMARY_TOKENS } from '../generator/packing.js'
@@ -59,17 +60,6 @@ async function recalled(text: string, { facts }: Kept, { model = 'embedded:encod
   if (sought === undefined) return []
   const ranked = facts.map((fact) => ({ text: fact.text, likeness: cosine(fact.vector, sought) }))
   return ranked.sort((a, b) => b.likeness - a.likeness).slice(0, most).map((fact) => fact.text)
-}
-
-function cosine(a: Float32Array, b: Float32Array): number {
-  let [dot, aa, bb] = [0, 0, 0]
-  for (let i = 0; i < a.length; i++) {
-    const [x, y] = [a[i] as number, b[i] as number]
-    dot += x * y
-    aa += x * x
-    bb += y * y
-  }
-  return dot / (Math.sqrt(aa * bb) || 1)
 }
 
 const FACT_CHARS_MAX = 500

@@ -1,4 +1,5 @@
 /** Attempts to overrule what a language model was told: known forms of words, and likeness to known attacks. */
+import { cosineOfUnits } from '../cosine.js'
 import type { Spanned } from '../nlu/numbers.js'
 
 const RULES = String.raw`(?:instructions?|rules?|guidelines?|directions?|directives?|prompts?|polic(?:y|ies)|restrictions?|programming|filters?|safety checks?|permission checks?|constraints?|everything (?:you|above|before))`
@@ -64,12 +65,6 @@ export function injectionScore(sentence: string, vector: Float32Array, { attacks
 
 /** The mean cosine of the nearest few; vectors have length 1. */
 function nearest(vector: Float32Array, others: readonly Float32Array[]): number {
-  const best = others.map((other) => cosine(vector, other)).sort((a, b) => b - a).slice(0, NEAREST)
+  const best = others.map((other) => cosineOfUnits(vector, other)).sort((a, b) => b - a).slice(0, NEAREST)
   return best.reduce((sum, each) => sum + each, 0) / best.length
-}
-
-function cosine(a: Float32Array, b: Float32Array): number {
-  let sum = 0
-  for (let at = 0; at < a.length; at++) sum += (a[at] as number) * (b[at] as number)
-  return sum
 }

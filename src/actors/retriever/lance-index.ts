@@ -15,7 +15,8 @@ import { describe, TroupeError } from '../../ground/errors.js'
 import { holdLock, type Lock } from '../../runtime/store/lock.js'
 import { inSlices } from '../in-slices.js'
 import type { Entry, Found, IndexSettings, PassageIndex, Query } from './passage-index.js'
-import { cosine, Ranking, timesIn } from './ranking.js'
+import { cosineOfUnits } from '../cosine.js'
+import { Ranking, timesIn } from './ranking.js'
 import { labelsOf, matches, oneOf, sqlOf, type Fact, type Metadata, type Triple, type TriplePattern } from './where.js'
 
 type Lance = typeof import('@lancedb/lancedb')
@@ -178,7 +179,7 @@ export class LanceIndex implements PassageIndex {
     const scored = Array.from(candidates.values(), (row) => {
       const terms = split(row.terms)
       const times = timesIn(terms)
-      return { row, score: this.#ranking.score(wanted, (term) => times.get(term), terms.length, cosine(vector, Float32Array.from(row.vector))) }
+      return { row, score: this.#ranking.score(wanted, (term) => times.get(term), terms.length, cosineOfUnits(vector, Float32Array.from(row.vector))) }
     })
     return scored
       .toSorted((a, b) => b.score - a.score)

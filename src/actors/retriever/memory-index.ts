@@ -2,7 +2,8 @@
 import { TroupeError } from '../../ground/errors.js'
 import { inSlices } from '../in-slices.js'
 import type { Entry, Found, IndexSettings, PassageIndex, Query } from './passage-index.js'
-import { cosine, Ranking, timesIn, type Wanted } from './ranking.js'
+import { cosineOfUnits } from '../cosine.js'
+import { Ranking, timesIn, type Wanted } from './ranking.js'
 import { holds, matches, type Fact, type TriplePattern } from './where.js'
 
 /** Some 3 kB each; a search among so many takes about a tenth of a second, in slices. */
@@ -117,7 +118,7 @@ export class MemoryIndex implements PassageIndex {
         // Between passages, since a document may be a book.
         yield
         if (where !== undefined && !holds(where, entry)) continue
-        const score = this.#ranking.score(wanted, (term) => times.get(term), terms.length, cosine(vector, entry.vector))
+        const score = this.#ranking.score(wanted, (term) => times.get(term), terms.length, cosineOfUnits(vector, entry.vector))
         if (score > least) best.push({ entry, score })
       }
       if (best.length >= 2 * limit + SPARE) {

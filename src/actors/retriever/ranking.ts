@@ -98,10 +98,3 @@ export function timesIn(terms: readonly string[]): Map<string, number> {
   for (const term of terms) times.set(term, (times.get(term) ?? 0) + 1)
   return times
 }
-
-/** The vectors have length 1. */
-export function cosine(a: Float32Array, b: Float32Array): number {
-  let sum = 0
-  for (let at = 0; at < a.length; at++) sum += (a[at] as number) * (b[at] as number)
-  return sum
-}

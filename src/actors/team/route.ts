@@ -1,4 +1,5 @@
 import { TroupeError, type Invocable } from '../../runtime/index.js'
+import { cosine } from '../cosine.js'
 import { valueOf, type AgentSpecs, type Stage } from './stage.js'
 import { team, type Members, type TeamOptions } from './team.js'
 
@@ -37,16 +38,4 @@ export function route(members: Members, { when, by, model = 'embedded:encoder', 
     const to = chosen === undefined ? undefined : (valueOf(chosen)?.['to'] ?? names.find((name) => chosen.text.includes(name)))
     return yield* stage.need(names.find((name) => name === to) ?? otherwise ?? stage.nobody(), { input, answers: true })
   })
-}
-
-function cosine(a: Float32Array, b: Float32Array): number {
-  let dot = 0
-  let [ofA, ofB] = [0, 0]
-  for (const [at, x] of a.entries()) {
-    const y = b[at] as number
-    dot += x * y
-    ofA += x * x
-    ofB += y * y
-  }
-  return dot / (Math.sqrt(ofA * ofB) || 1)
 }
