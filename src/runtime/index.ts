@@ -3,6 +3,7 @@
  *
  * Say     protocol.ts, definition.ts, address.ts, ref.ts, envelope.ts, codec.ts, messagepack.ts, interceptors.ts, post.ts
  * Carry   router.ts, keyed.ts, pool.ts, topics.ts, schedules.ts, due.ts, dead-letters.ts
+ *         over nodes transport/transport.ts
  * Hold    mailbox.ts, dispatcher.ts, dozing.ts
  * Act     cell.ts, start-cell.ts, behaviour.ts, handlers.ts, handler-me.ts, waits.ts, me.ts, charted.ts, chart-children.ts, chart-plan.ts, chart-timers.ts, xstate.ts, event-descriptor.ts, machine-effects.ts, effect-run.ts,
  *         effects.ts, inference.ts, supervision.ts, ask-cycle.ts
@@ -40,5 +41,6 @@ export type { Late, Schedule, ScheduleOptions } from './schedules.js'
 export type { ChartState, History } from './history.js'
 export type { HistoryStep } from './history-step.js'
 export type { Rhythm } from './due.js'
+export type { Transport } from './transport/transport.js'
 export { memory } from './store/memory.js'
 export type { Store, OpenStore, Change, Entry, Key } from './store/store.js'
