@@ -1,11 +1,12 @@
 import type { RemoteLanguageModel } from '../../models/index.js'
 import { nameRemote } from '../../models/named-remote.js'
-import type { Address, Invocable, Options, Ref, Schema } from '../../runtime/index.js'
+import { TroupeError, type Address, type Invocable, type Options, type Ref, type Schema } from '../../runtime/index.js'
 import type { Blobs } from '../blobs.js'
 import { jsonSchemaOf } from '../json-schema-of.js'
 import { needs } from '../kernels.js'
 import type { Perception } from '../perception/protocol.js'
 import type { Patience } from './approval.js'
+import { checked } from './budget.js'
 import type { Guardrail } from './guardrail.js'
 import { RUNS_AT_ONCE } from './limits.js'
 import { nothingKept, type FactMemory, type Kept } from './memory.js'
@@ -27,7 +28,7 @@ export interface AgentOptions extends Pick<Options, 'mailbox' | 'supervise' | 'r
   /** Keeps the conversation, so that one actor is one conversation. `facts`: lasting ones too, which the model itself decides to keep. Default none. */
   readonly memory?: boolean | { readonly facts?: FactMemory | boolean }
   readonly budget?: AgentBudget
-  /** For `budget.money`, and told in `usage`. */
+  /** For `budget.money`, and told in `usage`. Unknown where it is left out, but for a model that runs here, which costs nothing. */
   readonly prices?: Prices
   /** Who looks at what comes in, at what tools bring, and at what goes out. With `output`, text is shown once it was seen in whole. */
   readonly guard?: { readonly input?: Guardrail; readonly passage?: Guardrail; readonly output?: Guardrail }
@@ -66,11 +67,13 @@ export function agent(options: AgentOptions = {}): Invocable<(typeof Agent)['spe
   })
 }
 
-function settingsOf({ model = 'embedded:generator', instructions = '', tools = [], output, memory = false, budget = {}, prices = { prompt: 0, completion: 0 }, guard = {}, approver, approval = {}, temperature, perception, blobs, ...options }: AgentOptions): Settings {
+function settingsOf({ model = 'embedded:generator', instructions = '', tools = [], output, memory = false, budget = {}, guard = {}, approver, approval = {}, temperature, perception, blobs, ...options }: AgentOptions): Settings {
   const name = typeof model === 'string' ? model : nameRemote(model)
   const embedded = name.startsWith('embedded:')
   const { maxTokens = embedded ? 128 : 1_024, contextTokens = embedded ? 1_024 : 16_384, toolCalls = runsHere(name) ? 'constrained' : 'native' } = options
   const facts = typeof memory === 'object' ? memory.facts : undefined
+  const prices = options.prices ?? (runsHere(name) ? FREE : undefined)
+  if (budget.money !== undefined && !costs(prices)) throw new TroupeError('InvalidDefinition', `a budget of money for ${name}, ${prices === undefined ? 'of which no price is known' : 'which costs nothing'}: it would never end a run`, 'give `prices`, or a budget of tokens, steps or ms')
   return {
     model: name,
     voice: toolCalls === 'native' ? NATIVE : CONSTRAINED,
@@ -81,7 +84,7 @@ function settingsOf({ model = 'embedded:generator', instructions = '', tools = [
     toolbox: new Toolbox(tools),
     writers: { model: name, obeys: !embedded, contextTokens, summariser: undefined, translator: undefined },
     output: output === undefined ? undefined : { check: output, schema: jsonSchemaOf(output, "an agent's output") },
-    budget,
+    budget: checked(budget),
     prices,
     guard,
     approver: approver === undefined ? undefined : { address: approver.address, patience: approval },
@@ -90,6 +93,9 @@ function settingsOf({ model = 'embedded:generator', instructions = '', tools = [
     facts: facts === true ? {} : facts === false ? undefined : facts,
   }
 }
+
+const FREE: Prices = { prompt: 0, completion: 0 }
+const costs = (prices: Prices | undefined): boolean => prices !== undefined && prices.prompt >= 0 && prices.completion >= 0 && prices.prompt + prices.completion > 0
 
 /** Names of providers' models are words of one's own; those of models that run here say where they lie. */
 const runsHere = (name: string): boolean => !name.startsWith('remote:') && /[:/\\]/.test(name)

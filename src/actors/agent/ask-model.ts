@@ -1,6 +1,7 @@
 import type { ChatMessage, GeneratePart, GenerateResult } from '../../models/index.js'
 import { TroupeError, type Me } from '../../runtime/index.js'
 import { shareOfTokens, tokensIn } from '../tokens.js'
+import type { Spent } from './budget.js'
 import { MODEL_RETRIES, MODEL_WAIT_MAX_MS, MODEL_WAIT_MS, PICTURE_TOKENS } from './limits.js'
 import { costOfTools } from './memory.js'
 import type { AgentChunk } from './protocol.js'
@@ -27,12 +28,15 @@ export interface Turn extends Heard {
 }
 type Caller = Pick<Me, 'infer' | 'sleep' | 'clock' | 'id'>
 
-/** One turn of the model: its text as it comes, what it cost, and then what it said; `late` when the run's time was over before. */
-export async function* askModel(said: Said, { model, voice, maxTokens, temperature, holdsText }: Manner, purse: Purse, me: Caller): AsyncGenerator<AgentChunk, Turn | 'late'> {
+/** One turn of the model: its text as it comes, what it cost, and then what it said; or the budget that ended it before. */
+export async function* askModel(said: Said, { model, voice, maxTokens, temperature, holdsText }: Manner, purse: Purse, me: Caller): AsyncGenerator<AgentChunk, Turn | Spent> {
   const tokens = Math.min(maxTokens, purse.tokensLeft)
   const request = { ...voice.ask(said), maxTokens: tokens, ...(temperature !== undefined && { temperature }) }
   const options = { urgency: 'interactive', ...(purse.deadline < Infinity && { deadline: purse.deadline }) } as const
   const read = said.messages.reduce((sum, { content, images = [] }) => sum + tokensIn(content) + PICTURE_TOKENS * images.length, costOfTools(said.tools))
+  // What would overspend before its first word is not begun.
+  const short = purse.spentWith(read, 1)
+  if (short !== undefined) return short
   for (let tried = 0; ; tried++) {
     try {
       const reader = voice.reader(said)
@@ -57,7 +61,7 @@ export async function* askModel(said: Said, { model, voice, maxTokens, temperatu
       const turn = { role: 'assistant', content: heard.text, ...(heard.calls.length > 0 && { toolCalls: heard.calls }) }
       return { ...heard, cut: result.finishReason === 'length', streamed: shows, turn }
     } catch (error) {
-      if (purse.spent(me.clock.now()) === 'time') return 'late'
+      if (purse.spent(me.clock.now()) === 'time') return 'time'
       const waitMs = tried < MODEL_RETRIES ? waitBefore(error, tried) : undefined
       if (waitMs === undefined) throw error
       yield { kind: 'retry', speaker: me.id, reason: error instanceof Error ? error.message : String(error) }

@@ -1,5 +1,7 @@
 /** What a run has spent, and which of its budgets is used up first. */
-import type { AgentBudget, AgentOutcome, AgentUsage } from './protocol.js'
+import { TroupeError } from '../../ground/errors.js'
+import { narrower, type Spent } from './budget.js'
+import type { AgentBudget, AgentUsage } from './protocol.js'
 import { STEPS_USUAL } from './limits.js'
 
 /** For a million tokens each, in any currency. */
@@ -9,17 +11,18 @@ export interface Prices {
 }
 
 export class Purse {
-  readonly #budget: AgentBudget
+  readonly #budget: Required<AgentBudget>
   readonly #prices: Prices
   readonly #began: number
   #steps = 0
   #promptTokens = 0
   #completionTokens = 0
 
-  constructor(own: AgentBudget, given: AgentBudget, prices: Prices, began: number) {
-    const least = (a: number | undefined, b: number | undefined): number => Math.min(a ?? Infinity, b ?? Infinity)
-    this.#budget = { steps: Math.min(least(own.steps, given.steps), own.steps ?? STEPS_USUAL), tokens: least(own.tokens, given.tokens), ms: least(own.ms, given.ms), money: least(own.money, given.money) }
-    this.#prices = prices
+  /** Throws `InvalidMessage` for a task with a budget of money where nobody knows what the model costs. */
+  constructor(own: AgentBudget, given: AgentBudget, prices: Prices | undefined, began: number) {
+    if (prices === undefined && given.money !== undefined) throw new TroupeError('InvalidMessage', 'a task with a budget of money, for an agent whose model has no known price', 'give agent({ prices }), or a budget of tokens')
+    this.#budget = { ...narrower(own, given), steps: Math.min(own.steps ?? STEPS_USUAL, given.steps ?? Infinity) }
+    this.#prices = prices ?? { prompt: 0, completion: 0 }
     this.#began = began
   }
 
@@ -40,27 +43,25 @@ export class Purse {
 
   /** The moment after which no work is begun, and running work ends. */
   get deadline(): number {
-    return this.#began + (this.#budget.ms ?? Infinity)
+    return this.#began + this.#budget.ms
   }
 
   /** Tokens that one more answer may have. */
   get tokensLeft(): number {
-    return (this.#budget.tokens ?? Infinity) - this.#promptTokens - this.#completionTokens
+    return this.#budget.tokens - this.#promptTokens - this.#completionTokens
   }
 
   /** The budget that is spent with so many more tokens, if any. */
   spentWith(promptTokens: number, completionTokens: number): 'tokens' | 'money' | undefined {
     if (promptTokens + completionTokens > this.tokensLeft) return 'tokens'
-    return this.usage.money + this.costOf(promptTokens, completionTokens) > (this.#budget.money ?? Infinity) ? 'money' : undefined
+    return this.usage.money + this.costOf(promptTokens, completionTokens) > this.#budget.money ? 'money' : undefined
   }
 
   /** The budget that is spent, if any. */
-  spent(now: number): Exclude<AgentOutcome['finish'], 'stop' | 'length' | 'refused'> | undefined {
-    const { steps = Infinity, money = Infinity } = this.#budget
+  spent(now: number): Spent | undefined {
     if (now >= this.deadline) return 'time'
-    if (this.#steps >= steps) return 'steps'
+    if (this.#steps >= this.#budget.steps) return 'steps'
     if (this.tokensLeft <= 0) return 'tokens'
-    if (this.usage.money >= money && money !== Infinity) return 'money'
-    return undefined
+    return this.usage.money >= this.#budget.money ? 'money' : undefined
   }
 }

@@ -24,7 +24,8 @@ export interface Settings extends Manner {
   readonly writers: Writers
   readonly output: { readonly check: Schema<unknown> | undefined; readonly schema: JsonObject } | undefined
   readonly budget: AgentBudget
-  readonly prices: Prices
+  /** Undefined where nobody knows them. */
+  readonly prices: Prices | undefined
   readonly guard: { readonly input?: Guardrail; readonly passage?: Guardrail; readonly output?: Guardrail }
   readonly approver: Bench['approver']
   readonly facts: FactMemory | undefined
@@ -87,7 +88,7 @@ class Run {
       const spent = this.#purse.spent(me.clock.now())
       if (spent !== undefined) return { text, finish: spent }
       const heard = yield* askModel({ messages, tools: [...tools.values()].map(({ name, description, parameters }) => ({ name, parameters, ...(description !== undefined && { description }) })), schema: this.#schema }, this.#settings, this.#purse, me)
-      if (heard === 'late') return { text, finish: 'time' }
+      if (typeof heard === 'string') return { text, finish: heard }
       text = heard.text
       if (heard.spent !== undefined) return { finish: heard.spent, ...(yield* this.#unfinished(heard)) }
       messages.push(heard.turn)

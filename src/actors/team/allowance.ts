@@ -1,49 +1,103 @@
-/** What a team may spend in all, and what is left of it for whoever has the word next. */
-import type { AgentBudget, AgentOutcome, AgentUsage } from '../agent/protocol.js'
+/**
+ * What a team may spend in all, lent to its members: what those who speak side by side hold is set aside, so that together
+ * they stay within it, and what one of them did not need is there for the next.
+ */
+import { narrower, type Spent } from '../agent/budget.js'
+import type { AgentBudget, AgentUsage } from '../agent/protocol.js'
 
-type Spent = Exclude<AgentOutcome['finish'], 'stop' | 'length' | 'refused'>
+type Amount = Omit<Required<AgentBudget>, 'ms'>
 
 const NOTHING: AgentUsage = { steps: 0, promptTokens: 0, completionTokens: 0, money: 0 }
+const sum = (a: AgentUsage, b: AgentUsage): AgentUsage => ({ steps: a.steps + b.steps, promptTokens: a.promptTokens + b.promptTokens, completionTokens: a.completionTokens + b.completionTokens, money: a.money + b.money })
+const less = (a: Amount, { steps, promptTokens, completionTokens, money }: AgentUsage): Amount => ({ steps: a.steps - steps, tokens: a.tokens - promptTokens - completionTokens, money: a.money - money })
+
+/** What one member may spend while it has the word. */
+class Loan {
+  readonly share: Amount
+  readonly #back: () => void
+  usage = NOTHING
+
+  constructor(share: Amount, back: () => void) {
+    this.share = share
+    this.#back = back
+  }
+
+  /** Of one model call. */
+  pay(call: AgentUsage): void {
+    this.usage = sum(this.usage, call)
+  }
+
+  /** Its own account at the end, which holds what no call told of. */
+  settle(usage: AgentUsage): void {
+    this.usage = usage
+  }
+
+  close(): void {
+    this.#back()
+  }
+}
 
 export class Allowance {
-  readonly #budget: AgentBudget
+  readonly #budget: Amount
   readonly #deadline: number
-  #usage = NOTHING
+  readonly #loans = new Set<Loan>()
+  #closed = NOTHING
+  #tell: () => void = () => {}
+  #returned = this.#next()
 
   /** The narrower of the team's own and the task's holds. */
   constructor(own: AgentBudget, given: AgentBudget, began: number) {
-    const least = (a: number | undefined, b: number | undefined): number => Math.min(a ?? Infinity, b ?? Infinity)
-    this.#budget = { steps: least(own.steps, given.steps), tokens: least(own.tokens, given.tokens), money: least(own.money, given.money) }
-    this.#deadline = began + least(own.ms, given.ms)
+    const { ms, ...budget } = narrower(own, given)
+    this.#budget = budget
+    this.#deadline = began + ms
   }
 
   get usage(): AgentUsage {
-    return this.#usage
+    return [...this.#loans].reduce((all, { usage }) => sum(all, usage), this.#closed)
   }
 
-  pay({ steps, promptTokens, completionTokens, money }: AgentUsage): void {
-    const before = this.#usage
-    this.#usage = { steps: before.steps + steps, promptTokens: before.promptTokens + promptTokens, completionTokens: before.completionTokens + completionTokens, money: before.money + money }
-  }
-
-  /** For one more member, who works beside others up to `among` in all; nothing where nothing is bounded. */
-  left(now: number, among: number): AgentBudget | undefined {
-    const { steps, tokens, money } = this.#left()
-    const whole = (value: number): number => Math.max(1, Math.floor(value / among))
-    const bounded = Object.entries({ steps: whole(steps), tokens: whole(tokens), money: money / among, ms: this.#deadline - now }).filter(([, value]) => value !== Infinity)
-    return bounded.length === 0 ? undefined : Object.fromEntries(bounded)
+  /**
+   * For one more member, who speaks beside others up to `among` in all. Where these hold all that is left, it waits for
+   * what they give back. `undefined` when the budget is spent.
+   */
+  async lend(now: () => number, among: number): Promise<{ readonly loan: Loan; readonly budget: AgentBudget | undefined } | undefined> {
+    for (;;) {
+      if (this.spent(now()) !== undefined) return undefined
+      const free = [...this.#loans].reduce((left, { share, usage }) => less(left, heldOf(less(share, usage))), less(this.#budget, this.usage))
+      if (free.steps >= 1 && free.tokens >= 1 && free.money > 0) return this.#open(free, Math.max(1, among - this.#loans.size), now())
+      if (this.#loans.size === 0) return undefined
+      await this.#returned
+    }
   }
 
   /** The budget that is spent, if any. */
   spent(now: number): Spent | undefined {
     if (now >= this.#deadline) return 'time'
-    const { steps, tokens, money } = this.#left()
-    return steps <= 0 ? 'steps' : tokens <= 0 ? 'tokens' : money <= 0 ? 'money' : undefined
+    const { steps, tokens, money } = less(this.#budget, this.usage)
+    return steps < 1 ? 'steps' : tokens < 1 ? 'tokens' : money <= 0 ? 'money' : undefined
   }
 
-  #left(): { readonly steps: number; readonly tokens: number; readonly money: number } {
-    const { steps = Infinity, tokens = Infinity, money = Infinity } = this.#budget
-    const { promptTokens, completionTokens } = this.#usage
-    return { steps: steps - this.#usage.steps, tokens: tokens - promptTokens - completionTokens, money: money - this.#usage.money }
+  #open({ steps, tokens, money }: Amount, sharers: number, now: number): { loan: Loan; budget: AgentBudget | undefined } {
+    const whole = (value: number): number => Math.max(1, Math.floor(value / sharers))
+    const share = { steps: whole(steps), tokens: whole(tokens), money: money / sharers }
+    const loan = new Loan(share, () => {
+      if (!this.#loans.delete(loan)) return
+      this.#closed = sum(this.#closed, loan.usage)
+      this.#tell()
+      this.#returned = this.#next()
+    })
+    this.#loans.add(loan)
+    const bounded = Object.entries({ ...share, ms: this.#deadline - now }).filter(([, value]) => value !== Infinity)
+    return { loan, budget: bounded.length === 0 ? undefined : Object.fromEntries(bounded) }
   }
+
+  #next(): Promise<void> {
+    return new Promise((resolve) => (this.#tell = resolve))
+  }
+}
+
+/** What is set aside of a share: nothing of one that is overdrawn, nor of what has no bound. */
+function heldOf({ steps, tokens, money }: Amount): AgentUsage {
+  const held = (value: number): number => (value === Infinity ? 0 : Math.max(0, value))
+  return { steps: held(steps), promptTokens: held(tokens), completionTokens: 0, money: held(money) }
 }

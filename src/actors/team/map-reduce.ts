@@ -25,10 +25,17 @@ export function mapReduce(members: Members, { split = lines, map, reduce = oneBe
     const { input } = stage.task
     const items = split(input)
     if (items.length > most) throw new TroupeError('InvalidMessage', `${items.length} items in one task`, `give at most ${most}, or raise { most }`)
-    const outcomes = yield* together(items.map((item) => (signal) => stage.speak(map, { input: item, signal, among: Math.min(atOnce, items.length) })), atOnce)
-    const results = outcomes.flatMap((outcome) => (outcome === undefined ? [] : [outcome.text]))
-    if (items.length > 0 && results.length === 0) return stage.nobody()
-    if (typeof reduce === 'function') return yield* stage.say(reduce(results, input))
-    return yield* stage.need(reduce, { input: oneBelowTheOther(results), answers: true })
+    const done: string[] = []
+    const results = (): string[] => Object.values(done)
+    stage.unfinished = () => (typeof reduce === 'function' ? reduce(results(), input) : oneBelowTheOther(results()))
+    const work = (item: string, at: number) =>
+      async function* (signal: AbortSignal) {
+        const outcome = yield* stage.speak(map, { input: item, signal, among: Math.min(atOnce, items.length) })
+        if (outcome !== undefined) done[at] = outcome.text
+      }
+    yield* together(items.map(work), atOnce)
+    if (items.length > 0 && results().length === 0) return stage.nobody()
+    if (typeof reduce === 'function') return yield* stage.say(reduce(results(), input))
+    return yield* stage.need(reduce, { input: oneBelowTheOther(results()), answers: true })
   })
 }

@@ -39,6 +39,8 @@ export class Stage {
   readonly #policy: FailurePolicy
   readonly #recorded: boolean
   readonly #allowance: Allowance
+  /** What there is when the budget is spent. Default what was said last. */
+  unfinished: (() => string) | undefined
   #lastSaid: Pick<AgentOutcome, 'speaker' | 'text'> | undefined
   #cues = 0
 
@@ -56,14 +58,15 @@ export class Stage {
     return this.#allowance.usage
   }
 
-  /** Plays to the end, or until the budget of the whole team is spent: then what was said last is the outcome. */
+  /** Plays to the end, or until the budget of the whole team is spent. */
   async *perform(play: (stage: Stage) => Play): Play {
     try {
       return yield* play(this)
     } catch (error) {
-      const spent = this.#spent()
+      const spent = this.#allowance.spent(this.me.clock.now())
       if (!(error instanceof NothingLeft) || spent === undefined) throw error
-      return { speaker: this.me.id, text: '', ...this.#lastSaid, finish: spent, usage: this.usage }
+      const said = this.unfinished === undefined ? this.#lastSaid : { text: this.unfinished() }
+      return { speaker: this.me.id, text: '', ...said, finish: spent, usage: this.usage }
     }
   }
 
@@ -90,24 +93,27 @@ export class Stage {
 
   /** `shown` gathers whose words have come as the team's answer. */
   async *#give(name: string, cue: Cue, shown: Set<Address>): Play {
-    if (this.#spent() !== undefined) throw new NothingLeft()
     const speaker = this.#address(name)
-    const ref = this.me.ref(Agent, speaker)
-    yield { kind: 'turn', speaker }
-    const outcome = yield* this.#recorded ? this.#ask(ref, cue) : this.#read(ref, cue, shown)
-    this.#lastSaid = { speaker: outcome.speaker, text: outcome.text }
-    return outcome
+    const lent = await this.#allowance.lend(() => this.me.clock.now(), cue.among ?? 1)
+    if (lent === undefined) throw new NothingLeft()
+    try {
+      yield { kind: 'turn', speaker }
+      const ref = this.me.ref(Agent, speaker)
+      const task = this.#taskFor(cue, lent.budget)
+      const outcome = yield* this.#recorded ? this.#ask(ref, task, cue) : this.#read(ref, task, cue, shown, lent.loan)
+      lent.loan.settle(outcome.usage)
+      this.#lastSaid = { speaker: outcome.speaker, text: outcome.text }
+      return outcome
+    } finally {
+      lent.loan.close()
+    }
   }
 
-  async *#read(ref: Ref<AgentSpecs>, cue: Cue, shown: Set<Address>): Play {
-    // Members at work at the same time draw on one budget, so each model call is paid for when it is told of.
-    const live = new Allowance({}, {}, 0)
-    for await (const chunk of this.me.stream(ref, { type: 'run', ...this.#taskFor(cue) }, this.#how(cue))) {
-      if (chunk.kind === 'done') {
-        this.#allowance.pay(minus(chunk.usage, live.usage))
-        return outcomeIn(chunk)
-      }
-      if (chunk.kind === 'usage') for (const each of [live, this.#allowance]) each.pay({ ...chunk, steps: 1 })
+  async *#read(ref: Ref<AgentSpecs>, task: AgentTask, cue: Cue, shown: Set<Address>, loan: { pay(call: AgentUsage): void }): Play {
+    for await (const chunk of this.me.stream(ref, { type: 'run', ...task }, this.#how(cue))) {
+      if (chunk.kind === 'done') return outcomeIn(chunk)
+      // One that fails, or is called off, has spent what it told of.
+      if (chunk.kind === 'usage') loan.pay({ ...chunk, steps: 1 })
       if (chunk.kind === 'text' && cue.answers === true) shown.add(chunk.speaker)
       if (chunk.kind === 'text' && cue.answers !== true) yield { ...chunk, kind: 'thought' }
       else if (chunk.kind !== 'turn' || chunk.speaker !== ref.address) yield chunk
@@ -116,9 +122,8 @@ export class Stage {
   }
 
   /** A durable team gets outcomes in whole: those are recorded, chunks are not. */
-  async *#ask(ref: Ref<AgentSpecs>, cue: Cue): Play {
-    const outcome = await this.me.ask(ref, { type: 'answer', ...this.#taskFor(cue) }, this.#how(cue))
-    this.#allowance.pay(outcome.usage)
+  async *#ask(ref: Ref<AgentSpecs>, task: AgentTask, cue: Cue): Play {
+    const outcome = await this.me.ask(ref, { type: 'answer', ...task }, this.#how(cue))
     if (outcome.text !== '') yield { kind: cue.answers === true ? 'text' : 'thought', speaker: outcome.speaker, text: outcome.text }
     return outcome
   }
@@ -127,15 +132,10 @@ export class Stage {
     return signal === undefined ? { timeout: 'none' } : { timeout: 'none', signal }
   }
 
-  #taskFor({ input, schema, answers, among = 1 }: Cue): AgentTask {
+  #taskFor({ input, schema, answers }: Cue, budget: AgentBudget | undefined): AgentTask {
     const { run, schema: wanted, budget: _, ...rest } = this.task
-    const budget = this.#allowance.left(this.me.clock.now(), among)
     const asked = schema ?? (answers === true ? wanted : undefined)
     return { ...rest, input, ...(budget !== undefined && { budget }), ...(asked !== undefined && { schema: asked }), ...(run !== undefined && { run: `${run}/${++this.#cues}` }) }
-  }
-
-  #spent(): ReturnType<Allowance['spent']> {
-    return this.#allowance.spent(this.me.clock.now())
   }
 
   #address(name: string): Address {
@@ -155,8 +155,6 @@ export class Stage {
     return { speaker: this.me.id, text, finish: 'stop', usage: this.usage }
   }
 }
-
-const minus = (a: AgentUsage, b: AgentUsage): AgentUsage => ({ steps: a.steps - b.steps, promptTokens: a.promptTokens - b.promptTokens, completionTokens: a.completionTokens - b.completionTokens, money: a.money - b.money })
 
 function outcomeIn(chunk: AgentChunk & { readonly kind: 'done' }): AgentOutcome {
   const outcome: AgentOutcome & { kind?: 'done' } = { ...chunk }

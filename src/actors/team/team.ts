@@ -3,6 +3,7 @@ import { isDefinition } from '../../runtime/definition.js'
 import { TroupeError, type Address, type Definition, type Invocable, type Me } from '../../runtime/index.js'
 import { needs } from '../kernels.js'
 import { performer } from '../agent/performer.js'
+import { checked } from '../agent/budget.js'
 import type { AgentBudget } from '../agent/protocol.js'
 import { Stage, type AgentSpecs, type FailurePolicy, type Play } from './stage.js'
 
@@ -25,7 +26,8 @@ const TASKS_AT_ONCE = 16
 
 /** A team out of its members and a pattern. */
 export function team(members: Members, options: TeamOptions, play: (stage: Stage) => Play): Invocable<AgentSpecs> {
-  const { failures = 'fail', durable = false } = options
+  const { failures = 'fail', durable = false, budget = {} } = options
+  checked(budget)
   const named = Object.entries(members)
   if (named.length === 0) throw new TroupeError('InvalidDefinition', 'a team of nobody', 'name at least one member')
   if (typeof failures === 'object' && members[failures.fallback] === undefined) throw new TroupeError('InvalidDefinition', `the fallback ${failures.fallback} is no member`, 'name it among the members')
