@@ -1,5 +1,4 @@
 // The typed client: over HTTP, over a connection that breaks, and over a WebSocket.
-import { createServer, connect, type Socket } from 'node:net'
 import { dirname, join, normalize } from 'node:path'
 import { readFileSync } from 'node:fs'
 import { afterEach, describe, expect, expectTypeOf, test } from 'vitest'
@@ -8,6 +7,7 @@ import { WebSocket } from 'ws'
 import type { OpenSocket } from 'troupe/client'
 import { root } from '../house/tree.js'
 import { rejection } from '../runtime/stage.js'
+import { breakingProxy } from './breaking-proxy.js'
 import { Counter, Pet, open, type Stage } from './shop.js'
 
 let stage: Stage
@@ -17,34 +17,6 @@ afterEach(async () => {
 })
 
 const webSocket: OpenSocket = (url, protocols) => new WebSocket(url, protocols)
-
-/** A proxy that lets so many bytes come back through each connection, then breaks it; the last number holds for all further ones. */
-async function proxy(port: number, ...bytes: readonly number[]): Promise<{ readonly url: string; cut(): void; close(): void; connections: number }> {
-  const sockets = new Set<Socket>()
-  const cut = (): void => {
-    for (const socket of sockets) socket.destroy()
-    sockets.clear()
-  }
-  const server = createServer((near) => {
-    let left = bytes[Math.min(state.connections++, bytes.length - 1)] ?? Infinity
-    const far = connect(port, '127.0.0.1')
-    near.pipe(far)
-    far.on('data', (data: Buffer) => {
-      near.write(data.subarray(0, left))
-      left -= data.length
-      if (left > 0) return
-      near.end()
-      far.destroy()
-    })
-    far.on('end', () => near.end())
-    for (const socket of [near, far]) socket.on('error', () => {})
-    sockets.add(near).add(far)
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port: own } = server.address() as { port: number }
-  const state = { url: `http://127.0.0.1:${own}`, cut, connections: 0, close: () => void (cut(), server.close()) }
-  return state
-}
 
 describe('a client', () => {
   test('asks, tells and streams as its protocol says', async () => {
@@ -90,7 +62,7 @@ describe('a client', () => {
 
   test('takes a stream up where its connection broke: nothing twice, nothing missing', async () => {
     stage = await open()
-    const between = await proxy(stage.port, 50_000, 70_000, Infinity)
+    const between = await breakingProxy(stage.port, 50_000, 70_000, Infinity)
     const numbers: number[] = []
     for await (const { n } of client(Counter, `${between.url}/actors/counter`).stream({ type: 'count', to: 100, size: 2_000 })) numbers.push(n)
     between.close()
@@ -147,7 +119,7 @@ describe('a conversation', () => {
 
   test('ends what is under way when it breaks, on both sides', async () => {
     stage = await open()
-    const between = await proxy(stage.port)
+    const between = await breakingProxy(stage.port)
     const talk = await client(Counter, `${between.url}/actors/counter`, { webSocket }).converse()
     const asked = rejection(talk.ask({ type: 'wait' }))
     await stage.seen.waiting

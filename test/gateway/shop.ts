@@ -1,19 +1,13 @@
 // A troupe with a gateway before it, and what its tests watch of both.
 import { connect, type Socket } from 'node:net'
-import { actor, createTroupe, event, protocol, request, stream, type Troupe, type TroupeOptions } from 'troupe'
+import { actor, createTroupe, protocol, request, type Troupe, type TroupeOptions } from 'troupe'
 import { gateway, type GatewayOptions } from 'troupe/actors'
 import { z } from 'zod'
 import { gate } from '../runtime/stage.js'
+import { Counter, Pet } from './protocols.js'
 
-export const Counter = protocol({
-  add: request(z.object({ a: z.number(), b: z.number() }), z.number()),
-  note: event(z.object({ text: z.string() })),
-  notes: request(null, z.array(z.string())),
-  count: stream(z.object({ to: z.number(), size: z.number().optional() }), z.object({ n: z.number(), pad: z.string().optional() })),
-  wait: request(null, z.null()),
-  fail: request(null, z.null()),
-})
-export const Pet = protocol({ name: request(null, z.string()) })
+export { Counter, Pet }
+
 /** Runs here, and is not shown. */
 export const Vault = protocol({ open: request(null, z.string()) })
 
