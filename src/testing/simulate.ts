@@ -3,20 +3,26 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, TroupeError } from '../ground/errors.js'
+import type { Address } from '../runtime/address.js'
 import type { Kernels } from '../runtime/effects.js'
 import { fingerprint } from '../runtime/fingerprint.js'
 import type { Troupe } from '../runtime/troupe.js'
 import { chance } from './chance.js'
-import { plan, shrink, type Fault, type Faults } from './faults.js'
-import { Try, type Failure, type Simulation } from './simulation.js'
+import { checkFaults, plan, shrink, type Fault, type Faults } from './faults.js'
+import type { Failure, Simulation } from './simulation.js'
+import { Try } from './try.js'
 
 export interface SimulationOptions<World = undefined> {
   /** Decides everything that is left to chance. Default 1. */
   readonly seed?: number
   /** What the script and the invariants share, made anew for each try. */
   readonly world?: () => World
-  /** Registers the actors, when the process is started, and each time that it is started again. */
-  readonly cast: (troupe: Troupe, sim: Simulation<World>) => void | Promise<void>
+  /** The names of the nodes of the troupe, each a process of its own, with a network between them. Default one process. */
+  readonly nodes?: readonly string[]
+  /** Which node an address is on. Default what `createTroupe` makes of it. */
+  readonly place?: (address: Address) => string
+  /** Registers the actors, when a process is started, and each time that it is started again; `node` is its name. */
+  readonly cast: (troupe: Troupe, sim: Simulation<World>, node: string) => void | Promise<void>
   /** What happens from outside. When it ends, the troupe is stopped and the simulation is over. */
   readonly run: (sim: Simulation<World>) => void | Promise<void>
   /** Checked after each step, by name; one that throws fails the simulation. */
@@ -50,13 +56,14 @@ export interface SimulationReport<World = undefined> {
 const SHRINK_TRIES = 100
 
 /**
- * Runs a whole troupe in one process, under virtual time, with everything that is left to chance decided by a seed: the
+ * Runs a whole troupe in one process, or several nodes of one, under virtual time, with everything that is left to chance decided by a seed: the
  * same seed is the same run. Throws `SimulationFailed` with the seed, the fewest faults with which it still fails, and
  * the file that has the trace.
  */
 export async function simulate<World = undefined>(options: SimulationOptions<World>): Promise<SimulationReport<World>> {
   const seed = options.seed ?? 1
-  const faults = Array.isArray(options.faults) ? (options.faults as readonly Fault[]) : plan((options.faults ?? {}) as Faults, chance(fingerprint(`${seed}/faults`)))
+  const faults = Array.isArray(options.faults) ? (options.faults as readonly Fault[]) : plan((options.faults ?? {}) as Faults, chance(fingerprint(`${seed}/faults`)), options.nodes)
+  checkFaults(faults, options.nodes)
   const first = new Try(options, seed, faults)
   const failure = await first.play()
   if (failure === undefined) return { seed, world: first.world, steps: first.steps, lives: first.lives, faults, trace: first.trace.lines, digest: first.trace.digest() }
