@@ -75,8 +75,8 @@ export class Try<World> implements Simulation<World>, Door {
   #connect(name: string | undefined): ReturnType<ConstructorParameters<typeof Process>[0]['connect']> {
     const { nodes, place } = this.#options
     if (this.#network === undefined || nodes === undefined || name === undefined) return { options: {}, end: () => {} }
-    const { transport, end } = this.#network.open(name)
-    return { options: { node: { name, nodes, transport, ...(place !== undefined && { place }) } }, end }
+    const way = this.#network.open(name)
+    return { options: { node: { name, nodes, transport: way.transport, ...(place !== undefined && { place }) } }, end: () => way.end() }
   }
 
   /** Chance of its own for each use, so that one more draw here changes nothing there. */
