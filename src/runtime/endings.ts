@@ -92,11 +92,17 @@ function outcome(envelope: Envelope, reason: DeadReason, error: unknown): Troupe
     case 'expired':
       return late(envelope)
     case 'failed':
-      return new TroupeError('ActorFailed', `${to} failed on ${type}: ${describe(error)}`, `see the cause, and troupe.why(${id}) for what led there`, { id, address: to }, error)
+      return new TroupeError('ActorFailed', `${to} failed on ${type}: ${describe(error)}`, `see the cause, and troupe.why(${id}) for what led there`, { id, address: to, ...retryHint(error) }, error)
     case 'refused':
     case 'invalid':
       return error instanceof TroupeError ? error : new TroupeError('InvalidMessage', `${type} to ${to} was refused: ${describe(error)}`, 'see the cause', { id }, error)
   }
+}
+
+/** What failed since something was busy may be tried again like that: whoever asked learns when. */
+function retryHint(error: unknown): { readonly retryAfterMs?: unknown } {
+  const retryAfterMs = error instanceof TroupeError ? error.details['retryAfterMs'] : undefined
+  return retryAfterMs === undefined ? {} : { retryAfterMs }
 }
 
 export const overloaded = (what: string, id: number): TroupeError => new TroupeError('Overloaded', what, 'send less at once, or try again after details.retryAfterMs', { id, retryAfterMs: RETRY_AFTER_MS })

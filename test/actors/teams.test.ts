@@ -1,50 +1,9 @@
 // Teams of members that keep to a script: who speaks when, what is made of it, and what happens when one fails.
 import { describe, expect, test } from 'vitest'
-import { createTroupe, memory, type Definition, type Ref } from 'troupe'
-import { agent, debate, groupChat, handoff, loopUntil, mapReduce, parallel, performer, planAndExecute, route, sequence, supervise, type Agent, type AgentChunk, type AgentTask, type TeamOptions } from 'troupe/actors'
+import { createTroupe, memory, type Definition } from 'troupe'
+import { agent, debate, groupChat, handoff, loopUntil, mapReduce, parallel, performer, planAndExecute, route, sequence, supervise, type TeamOptions } from 'troupe/actors'
 import { virtualClock } from 'troupe/testing'
-
-type Specs = (typeof Agent)['specs']
-type Word = string | { readonly value: unknown }
-const usage = { steps: 1, promptTokens: 2, completionTokens: 3, money: 0 }
-
-/** A member that says what the script makes of its input. */
-const says = (script: (input: string, task: AgentTask) => Word | Promise<Word>) =>
-  performer(async function* (task, me) {
-    const word = await script(task.input, task)
-    const text = typeof word === 'string' ? word : ''
-    if (text !== '') yield { kind: 'text', speaker: me.id, text }
-    yield { kind: 'done', speaker: me.id, text, finish: 'stop', usage, ...(typeof word === 'object' && { value: word.value }) }
-  }, { concurrency: 8 })
-const fails = says(() => Promise.reject(new Error('out of order')))
-
-/** A member that never ends, and notes when it is called off. */
-function stuck(notes: string[], name: string) {
-  return performer(async function* (_, me) {
-    me.signal.addEventListener('abort', () => notes.push(`${name} called off`))
-    yield { kind: 'text', speaker: me.id, text: `${name} begins` }
-    await new Promise((_, reject) => me.signal.addEventListener('abort', () => reject(me.signal.reason as Error)))
-  })
-}
-
-async function run(definition: Definition<Specs>, input: string) {
-  await using troupe = await createTroupe({ clock: virtualClock(), log: () => {} })
-  return heard(troupe.spawn('team', definition), input)
-}
-/** All that was heard, one line a chunk, and the outcome. */
-async function heard(ref: Ref<Specs>, task: string | AgentTask) {
-  const lines: string[] = []
-  let done: (AgentChunk & { kind: 'done' }) | undefined
-  for await (const chunk of ref.stream({ type: 'run', ...(typeof task === 'string' ? { input: task } : task) }, { timeout: 'none' })) {
-    if (chunk.kind === 'done') done = chunk
-    else if (chunk.kind === 'text' || chunk.kind === 'thought') lines.push(`${chunk.speaker} ${chunk.kind === 'text' ? 'says' : 'thinks'} ${chunk.text}`)
-    else if (chunk.kind === 'failed') lines.push(`${chunk.speaker} failed`)
-    else lines.push(`${chunk.speaker} ${chunk.kind}`)
-  }
-  return { lines, outcome: done, text: done?.text }
-}
-const upper = says((input) => input.toUpperCase())
-const twice = says((input) => `${input} ${input}`)
+import { fails, heard, run, says, stuck, twice, upper, type Specs } from './members.js'
 
 test('a sequence hands on what each one says, and tells who is speaking', async () => {
   const { lines, outcome } = await run(sequence({ upper, twice }), 'tea')

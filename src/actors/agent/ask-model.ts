@@ -1,9 +1,10 @@
 import type { ChatMessage, GeneratePart, GenerateResult } from '../../models/index.js'
-import { TroupeError, type Me } from '../../runtime/index.js'
+import type { Me } from '../../runtime/index.js'
 import { shareOfTokens, tokensIn } from '../tokens.js'
 import type { Spent } from './budget.js'
-import { MODEL_RETRIES, MODEL_WAIT_MAX_MS, MODEL_WAIT_MS, PICTURE_TOKENS } from './limits.js'
+import { PICTURE_TOKENS } from './limits.js'
 import { costOfTools } from './memory.js'
+import { waitBefore } from './passing.js'
 import type { AgentChunk } from './protocol.js'
 import type { Purse } from './purse.js'
 import type { Heard, Said, Voice } from './voice.js'
@@ -62,7 +63,7 @@ export async function* askModel(said: Said, { model, voice, maxTokens, temperatu
       return { ...heard, cut: result.finishReason === 'length', streamed: shows, turn }
     } catch (error) {
       if (purse.spent(me.clock.now()) === 'time') return 'time'
-      const waitMs = tried < MODEL_RETRIES ? waitBefore(error, tried) : undefined
+      const waitMs = waitBefore(error, tried)
       if (waitMs === undefined) throw error
       yield { kind: 'retry', speaker: me.id, reason: error instanceof Error ? error.message : String(error) }
       await me.sleep(waitMs)
@@ -73,13 +74,4 @@ export async function* askModel(said: Said, { model, voice, maxTokens, temperatu
 function paid(promptTokens: number, completionTokens: number, purse: Purse, { id }: Pick<Me, 'id'>): AgentChunk {
   purse.pay(promptTokens, completionTokens)
   return { kind: 'usage', speaker: id, promptTokens, completionTokens, money: purse.costOf(promptTokens, completionTokens) }
-}
-
-/** How long to wait until the same call may well succeed; nothing when it will not. */
-function waitBefore(error: unknown, tried: number): number | undefined {
-  if (!(error instanceof TroupeError)) return undefined
-  const { reason, retryAfterMs, status } = error.details as { readonly reason?: string; readonly retryAfterMs?: number; readonly status?: number }
-  const passes = error.code === 'Overloaded' || (error.code === 'ModelFailed' && (reason === 'connection' || (status ?? 0) >= 500))
-  const waitMs = retryAfterMs ?? MODEL_WAIT_MS * 2 ** tried
-  return passes && waitMs <= MODEL_WAIT_MAX_MS ? waitMs : undefined
 }

@@ -18,10 +18,10 @@ export const OUTPUT_CHARS_MAX = 32_000
 /** Times in a row that a model may err in its calls or its structured answer; then the run fails. */
 export const MISTAKES_MAX = 3
 
-/** Times that a model call is tried again when its provider is busy or the connection breaks; then the run fails. */
+/** Times that a model call, or a member of a team, is tried again that is busy, or whose connection breaks; then the run fails. */
 export const MODEL_RETRIES = 2
 
-/** Milliseconds before a model call is tried again, unless the provider says how long, and at most. */
+/** Milliseconds before that, unless who is busy says how long, and at most. */
 export const MODEL_WAIT_MS = 1_000
 export const MODEL_WAIT_MAX_MS = 60_000
 

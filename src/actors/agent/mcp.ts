@@ -3,9 +3,9 @@ import type { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { TroupeError } from '../../runtime/index.js'
 import { describe } from '../../ground/errors.js'
-import { heed } from '../../runtime/heed.js'
 import { MCP_PAGES_MAX } from './limits.js'
 import { toolOf, type Tool, type ToolManner, type ToolSource, type ToolWork } from './tool.js'
+import { unlessAborted } from './unless-aborted.js'
 
 interface McpManner extends Omit<ToolManner, 'approve'> {
   /** For errors, and before the name of each tool when `prefix` is true. */
@@ -43,8 +43,8 @@ export function mcpTools(options: McpOptions): ToolSource {
     name: options.name,
     open: async (signal, user) => {
       users.add(user)
-      line ??= begin()
-      return (await wanted(line.opened, signal)).tools
+      const { opened } = (line ??= begin())
+      return (await unlessAborted(signal, () => opened)).tools
     },
     close: async (user) => {
       if (!users.delete(user) || users.size > 0) return
@@ -59,14 +59,6 @@ export function mcpTools(options: McpOptions): ToolSource {
 interface Line {
   readonly opened: Promise<{ readonly client: Client; readonly tools: readonly Tool[] }>
   readonly off: AbortController
-}
-
-function wanted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted()
-    const release = heed(signal, () => reject(signal.reason as Error))
-    work.then(resolve, reject).finally(release)
-  })
 }
 
 async function connect(options: McpOptions, onClose: () => void, signal: AbortSignal): Promise<{ client: Client; tools: readonly Tool[] }> {

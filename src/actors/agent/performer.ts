@@ -1,6 +1,7 @@
 import { actor, type Me } from '../../runtime/index.js'
 import type { HandlerLogic, Invocable } from '../../runtime/index.js'
 import { TroupeError } from '../../ground/errors.js'
+import { passes } from './passing.js'
 import { Agent, type AgentChunk, type AgentOutcome, type AgentTask } from './protocol.js'
 
 /** How a task is worked on: every chunk in order, `done` last. */
@@ -10,16 +11,16 @@ export type Perform<State> = (task: AgentTask, me: Me<(typeof Agent)['specs'], S
 const ALONE = { onFailure: 'resume' } as const
 
 /**
- * An error that is told as such has been judged where it arose: what passes was waited for and tried again there. From its
- * records a durable run would meet it once more, so that only what nobody foresaw is worth another try.
+ * An error that is told as such has been judged where it arose, and a durable run would meet it once more: what nobody
+ * foresaw is worth another try, and what says that it passes.
  */
-const unforeseen = (error: unknown): boolean => !(error instanceof TroupeError)
+const worthAnotherTry = (error: unknown): boolean => !(error instanceof TroupeError) || passes(error)
 
 /** An actor of the agent's protocol out of one generator: `run` streams it, `answer` gives its end. */
 export function performer<State = undefined>(perform: Perform<State>, options: Omit<HandlerLogic<(typeof Agent)['specs'], State>, 'on'> = {}): Invocable<(typeof Agent)['specs']> {
   return actor(Agent, {
     supervise: ALONE,
-    ...(options.retries === undefined && { retryWhen: unforeseen }),
+    ...(options.retries === undefined && { retryWhen: worthAnotherTry }),
     ...options,
     on: {
       run: (message, me) => perform(taskOf(message), me),

@@ -11,6 +11,7 @@ import { judged, type Guardrail } from './guardrail.js'
 import { CALLS_AT_ONCE_MAX, OUTPUT_CHARS_MAX } from './limits.js'
 import type { AgentChunk } from './protocol.js'
 import type { Tool } from './tool.js'
+import { unlessAborted } from './unless-aborted.js'
 
 /** What the calls of a run have in common. */
 export interface Bench {
@@ -157,21 +158,6 @@ class Use {
 }
 
 const failure = (error: unknown, siblings: AbortSignal): Result => ({ ok: false, output: siblings.aborted ? 'cancelled, since a call beside it failed' : error instanceof TroupeError ? `${error.code}: ${error.message}` : describe(error) })
-
-/** A tool that does not heed its signal is left to itself. */
-async function unlessAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  signal.throwIfAborted()
-  let leave: () => void = () => {}
-  const aborted = new Promise<never>((_, reject) => {
-    leave = () => reject(signal.reason as Error)
-    signal.addEventListener('abort', leave, { once: true })
-  })
-  try {
-    return await Promise.race([work(), aborted])
-  } finally {
-    signal.removeEventListener('abort', leave)
-  }
-}
 
 function readCall({ name, input: text }: ToolCall, tools: ReadonlyMap<string, Tool>): { readonly tool: Tool; readonly input: unknown } | { readonly wrong: string; readonly input: unknown } {
   const tool = tools.get(name)

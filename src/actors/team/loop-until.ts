@@ -23,7 +23,7 @@ export function loopUntil(members: Members, { worker, check, most = 3, ...option
     let told = input
     let last: AgentOutcome | undefined
     for (let tries = 1; tries <= most; tries++) {
-      last = (yield* stage.speak(worker, { input: told })) ?? last
+      last = (yield* stage.speak(worker, { input: told, schema: stage.task.schema })) ?? last
       if (last === undefined) continue
       let wrong: string | true
       if (typeof check === 'function') wrong = check(last, input)

@@ -1,4 +1,5 @@
 import { TroupeError, type Invocable } from '../../runtime/index.js'
+import type { AgentChunk } from '../agent/protocol.js'
 import { cosine } from '../cosine.js'
 import { valueOf, type AgentSpecs, type Stage } from './stage.js'
 import { team, type Members, type TeamOptions } from './team.js'
@@ -10,7 +11,7 @@ export interface RouteOptions extends TeamOptions {
   readonly by?: string
   /** The model of the vectors. Default `embedded:encoder`. */
   readonly model?: string
-  /** Who gets what is like none of the examples. Default whoever is the least unlike. */
+  /** Who gets what is like none of the examples, and what the chosen one failed at. Default whoever is the least unlike. */
   readonly otherwise?: string
   /** How like an example a task has to be, from 0 to 1, where there is an `otherwise`. Default 0.3. */
   readonly least?: number
@@ -29,13 +30,19 @@ export function route(members: Members, { when, by, model = 'embedded:encoder', 
     return otherwise !== undefined && best.score < least ? otherwise : best.name
   }
 
-  return team(members, options, async function* (stage) {
-    const { input } = stage.task
-    if (by === undefined) return yield* stage.need(await byMeaning(stage), { input, answers: true })
+  async function* byWord(stage: Stage, chooser: string): AsyncGenerator<AgentChunk, string | undefined> {
     const names = Object.keys(when)
-    const question = `Who is this for? Choose one.\n${names.map((name) => `${name}: ${(when[name] ?? []).join('; ')}`).join('\n')}\n\n${input}`
-    const chosen = yield* stage.speak(by, { input: question, schema: { type: 'object', properties: { to: { type: 'string', enum: names } }, required: ['to'] } })
+    const question = `Who is this for? Choose one.\n${names.map((name) => `${name}: ${(when[name] ?? []).join('; ')}`).join('\n')}\n\n${stage.task.input}`
+    const chosen = yield* stage.speak(chooser, { input: question, schema: { type: 'object', properties: { to: { type: 'string', enum: names } }, required: ['to'] } })
     const to = chosen === undefined ? undefined : (valueOf(chosen)?.['to'] ?? names.find((name) => chosen.text.includes(name)))
-    return yield* stage.need(names.find((name) => name === to) ?? otherwise ?? stage.nobody(), { input, answers: true })
+    return names.find((name) => name === to)
+  }
+
+  return team(members, options, async function* (stage) {
+    const cue = { input: stage.task.input, answers: true }
+    const to = by === undefined ? await byMeaning(stage) : yield* byWord(stage, by)
+    const outcome = to === undefined ? undefined : yield* stage.speak(to, cue)
+    if (outcome !== undefined) return outcome
+    return yield* stage.need(otherwise === undefined || otherwise === to ? stage.nobody() : otherwise, cue)
   })
 }

@@ -5,6 +5,8 @@
 import { TroupeError, type Address, type Me, type Ref } from '../../runtime/index.js'
 import { describe } from '../../ground/errors.js'
 import { Agent, type AgentBudget, type AgentChunk, type AgentOutcome, type AgentTask, type AgentUsage } from '../agent/protocol.js'
+import { waitBefore } from '../agent/passing.js'
+import { unlessAborted } from '../agent/unless-aborted.js'
 import { Allowance } from './allowance.js'
 
 export type AgentSpecs = (typeof Agent)['specs']
@@ -23,7 +25,7 @@ export interface Cue {
   /** What this member says is the team's answer; otherwise its text is shown as a thought. */
   readonly answers?: boolean
   /** What its value has to be, as a JSON schema. */
-  readonly schema?: Readonly<Record<string, unknown>>
+  readonly schema?: Readonly<Record<string, unknown>> | undefined
   readonly signal?: AbortSignal
   /** How many speak at the same time, this one included: each may spend its share of what is left. Default 1. */
   readonly among?: number
@@ -61,7 +63,7 @@ export class Stage {
   /** Plays to the end, or until the budget of the whole team is spent. */
   async *perform(play: (stage: Stage) => Play): Play {
     try {
-      return yield* play(this)
+      return this.#asWanted(yield* play(this))
     } catch (error) {
       const spent = this.#allowance.spent(this.me.clock.now())
       if (!(error instanceof NothingLeft) || spent === undefined) throw error
@@ -100,12 +102,25 @@ export class Stage {
       yield { kind: 'turn', speaker }
       const ref = this.me.ref(Agent, speaker)
       const task = this.#taskFor(cue, lent.budget)
-      const outcome = yield* this.#recorded ? this.#ask(ref, task, cue) : this.#read(ref, task, cue, shown, lent.loan)
+      const outcome = yield* this.#patiently(cue, () => (this.#recorded ? this.#ask(ref, task, cue) : this.#read(ref, task, cue, shown, lent.loan)))
       lent.loan.settle(outcome.usage)
       this.#lastSaid = { speaker: outcome.speaker, text: outcome.text }
       return outcome
     } finally {
       lent.loan.close()
+    }
+  }
+
+  /** A member with no room for the task is asked again after a while. */
+  async *#patiently(cue: Cue, play: () => Play): Play {
+    for (let tried = 0; ; tried++) {
+      try {
+        return yield* play()
+      } catch (error) {
+        const waitMs = error instanceof TroupeError && error.code === 'Overloaded' ? waitBefore(error, tried) : undefined
+        if (waitMs === undefined) throw error
+        await unlessAborted(cue.signal ?? this.me.signal, () => this.me.sleep(waitMs))
+      }
     }
   }
 
@@ -148,11 +163,23 @@ export class Stage {
     throw new TroupeError('ActorFailed', 'no member of the team brought an outcome', 'the failed chunks say why')
   }
 
+  /** What an answer has to be, for a member that may answer or do something else. */
+  get answer(): Readonly<Record<string, unknown>> {
+    return this.task.schema ?? { type: 'string' }
+  }
+
   /** The team itself has the word. */
-  *say(text: string): Generator<AgentChunk, AgentOutcome> {
+  *say(answer: unknown): Generator<AgentChunk, AgentOutcome> {
+    const text = typeof answer === 'string' ? answer : JSON.stringify(answer)
     yield { kind: 'turn', speaker: this.me.id }
     yield { kind: 'text', speaker: this.me.id, text }
-    return { speaker: this.me.id, text, finish: 'stop', usage: this.usage }
+    return { speaker: this.me.id, text, finish: 'stop', usage: this.usage, ...(typeof answer !== 'string' && { value: answer }) }
+  }
+
+  /** Where a task wants a value, an answer that is JSON is read as one. */
+  #asWanted(outcome: AgentOutcome): AgentOutcome {
+    const value = this.task.schema === undefined ? undefined : valueOf(outcome)
+    return value === undefined ? outcome : { ...outcome, value }
   }
 }
 

@@ -12,15 +12,15 @@ export interface SuperviseOptions extends TeamOptions {
 /** A supervisor gives one piece of work after the other to its workers, sees what comes back, and answers. */
 export function supervise(members: Members, { supervisor, most = 8, ...options }: SuperviseOptions): Invocable<AgentSpecs> {
   const workers = Object.keys(members).filter((name) => name !== supervisor)
-  const schema = { type: 'object', properties: { worker: { type: 'string', enum: workers }, work: { type: 'string' }, answer: { type: 'string' } } }
   return team(members, options, async function* (stage) {
+    const schema = { type: 'object', properties: { worker: { type: 'string', enum: workers }, work: { type: 'string' }, answer: stage.answer } }
     const done: string[] = []
     for (let piece = 0; piece < most; piece++) {
       const told = [stage.task.input, ...done, `Give work to one of ${workers.join(', ')}, or answer.`].join('\n\n')
       const outcome = yield* stage.need(supervisor, { input: told, schema })
       const { worker, work, answer } = valueOf(outcome) ?? {}
       const name = workers.find((each) => each === worker)
-      if (name === undefined || typeof work !== 'string') return { ...(yield* stage.say(typeof answer === 'string' ? answer : outcome.text)), speaker: outcome.speaker }
+      if (name === undefined || typeof work !== 'string') return { ...(yield* stage.say(answer ?? outcome.text)), speaker: outcome.speaker }
       const brought = yield* stage.speak(name, { input: work })
       done.push(`${name}, asked to ${work}: ${brought === undefined ? 'failed, and brought nothing' : brought.text}`)
     }
