@@ -10,6 +10,7 @@
  */
 import { settledWithin } from '../ground/clock.js'
 import { TroupeError } from '../ground/errors.js'
+import { keep, noRoom } from './admission.js'
 import { checkChildName, childAddress, isChild, keyOf, type Address } from './address.js'
 import { unpack } from './codec.js'
 import { behaviourOf, type Behaviour } from './behaviour.js'
@@ -69,6 +70,10 @@ export class Cell implements Runnable {
   get alive(): boolean {
     return this.#phase !== 'ended'
   }
+  /** Whether it handles nothing for the rest of this life. */
+  get blocked(): boolean {
+    return this.#held === Infinity
+  }
   get key(): string {
     return keyOf(this.address) ?? ''
   }
@@ -115,10 +120,10 @@ export class Cell implements Runnable {
     if (this.#phase === 'stopping' || this.#phase === 'ended') return this.parts.endings.dead(envelope, 'stopped')
     if (this.resident !== undefined) this.resident.keyed.touch(this.resident)
     if (envelope.entry !== 0 && this.ledger?.hasRecovered(envelope) === true) return 'accepted'
-    if (this.behaviour.working && this.behaviour.takesAside(envelope)) return this.#keep(envelope)
+    if (this.behaviour.working && this.behaviour.takesAside(envelope)) return keep(this, envelope)
     const offer = this.mailbox.offer(envelope)
-    if (offer.kind === 'full') return this.#full(envelope)
-    if (offer.kind === 'accepted') this.#keep(envelope)
+    if (offer.kind === 'full') return noRoom(this, envelope)
+    if (offer.kind === 'accepted') keep(this, envelope)
     if (!this.queued) this.wake()
     if (offer.kind === 'accepted') return 'accepted'
     let refused: TroupeError | undefined
@@ -131,32 +136,13 @@ export class Cell implements Runnable {
     return refused ?? 'accepted'
   }
 
-  #full(envelope: Envelope): 'full' | TroupeError {
-    if (!this.mailbox.couldHold(envelope)) {
-      const error = new TroupeError('InvalidMessage', `${envelope.type} has ${envelope.body.length} bytes, more than the mailbox of ${this.address} holds`, 'send it in parts, or give the mailbox more bytes')
-      return this.parts.endings.dead(envelope, 'invalid', error)
-    }
-    return this.mailbox.overflow === 'wait' ? 'full' : this.parts.endings.dead(envelope, 'overloaded')
-  }
-
   /** The sender waits for room; `undefined` when too many do. */
   awaitRoom(envelope: Envelope, settle: (admitted: boolean) => void): Waiter<Envelope> | undefined {
     return this.mailbox.wait(envelope, (admitted) => {
-      if (admitted) this.#keep(envelope)
+      if (admitted) keep(this, envelope)
       settle(admitted)
       if (admitted) this.wake()
     })
-  }
-
-  /** A durable actor's mail is in the log before its sender is told, or it is handled. */
-  #keep(envelope: Envelope): 'accepted' {
-    if (this.ledger === undefined || envelope.entry !== 0) return 'accepted'
-    envelope.kept = this.ledger.accept(envelope, this.parts.clock.now())
-    envelope.kept.catch((error: unknown) => {
-      envelope.entry = 0
-      this.parts.endings.dead(envelope, 'refused', error)
-    })
-    return 'accepted'
   }
 
   /** Mail that a former life accepted comes first, whatever the bounds: it is accepted already. */
@@ -261,12 +247,18 @@ export class Cell implements Runnable {
   /** Puts an envelope back to the head, if there is one, and handles nothing for a while, or for the rest of this life. */
   pauseFor(ms: number, envelope: Envelope | undefined): void {
     if (envelope !== undefined && isOpen(envelope)) this.mailbox.putBack(envelope)
-    this.#held++
-    if (ms === Infinity) return
-    this.#pause = this.parts.clock.timer(ms, () => {
+    this.#held += ms === Infinity ? Infinity : 1
+    if (this.blocked) return
+    const end = (): void => {
+      timer.cancel()
       this.#held--
+    }
+    const timer = this.parts.clock.timer(ms, () => {
+      end()
+      this.#pause = undefined
       this.wake()
     })
+    this.#pause = { cancel: end }
   }
 
   // ── failure ───────────────────────────────────────────────────────────────────────────────────
@@ -307,6 +299,7 @@ export class Cell implements Runnable {
   #suspend(error: unknown): void {
     if (this.#phase === 'stopping' || this.#phase === 'ended') return
     this.#pause?.cancel()
+    this.#pause = undefined
     if (this.#phase === 'suspended') return
     this.#phase = 'suspended'
     for (const child of this.children.toReversed()) void child.stop({ kind: 'stopped' })

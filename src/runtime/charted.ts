@@ -357,7 +357,7 @@ export class Charted implements Behaviour, ChartPort, Planning {
     return false
   }
 
-  cancel(): void {
+  cancel(_envelope: Envelope, _reason: CancelReason): void {
     // A chart that took a message has handled it; what it invoked is the chart's to stop.
   }
 

@@ -16,7 +16,7 @@ import type { Parts } from './parts.js'
 import type { Asked } from './replies.js'
 import { startCell } from './start-cell.js'
 
-type World = Pick<Parts, 'clock' | 'replies' | 'router' | 'log'>
+type World = Pick<Parts, 'clock' | 'replies' | 'router' | 'log' | 'journal'>
 
 /** One that is asleep. */
 interface Dozer extends Asked {
@@ -48,23 +48,26 @@ export class Dozing {
   add(cell: Cell, handling: Envelope, until: number): void {
     const { address, definition, parts, options, resident } = cell
     const mail = [handling, ...cell.doze()]
-    const dozer: Dozer = {
-      handling: handling.entry,
-      revive: resident === undefined ? () => startCell(address, definition, parts, options) : undefined,
-      alarm: undefined,
-      cancel: (envelope, reason) => this.#cancel(address, envelope, reason),
-      forget: noop,
-    }
-    this.#asleep.set(address, dozer)
+    this.#parts.journal?.sleeps(address, handling.entry, until, mail.slice(1).map(({ entry }) => entry))
+    const dozer = this.#lay(address, handling.entry, until, resident === undefined ? () => startCell(address, definition, parts, options) : undefined)
     for (const { correlation } of mail) {
       const ask = this.#parts.replies.get(correlation)
       if (ask?.envelope.to === address) ask.asked = dozer
     }
-    if (until < Infinity) this.#wakeAfter(dozer, address, until - this.#parts.clock.now())
   }
 
-  #wakeAfter(dozer: Dozer, address: Address, ms: number): void {
-    dozer.alarm = this.#parts.clock.timer(ms, () => this.#rouse(address))
+  /** Lets one that slept when the last process ended sleep on; `revive` makes its cell, when no kind does. False for one that has something to do. */
+  goesOn(address: Address, revive?: () => Cell): boolean {
+    const asleep = this.#parts.journal?.takeAsleep(address)
+    if (asleep !== undefined) this.#lay(address, asleep.handling, asleep.until, revive)
+    return asleep !== undefined
+  }
+
+  #lay(address: Address, handling: number, until: number, revive: Dozer['revive']): Dozer {
+    const dozer: Dozer = { handling, revive, alarm: undefined, cancel: (envelope, reason) => this.#cancel(address, envelope, reason), forget: noop }
+    this.#asleep.set(address, dozer)
+    if (until < Infinity) dozer.alarm = this.#parts.clock.timer(until - this.#parts.clock.now(), () => this.#rouse(address))
+    return dozer
   }
 
   /** The cell of one that is no kind's, made again. */

@@ -15,6 +15,7 @@ import { Charted } from './charted.js'
 import type { Logic } from './definition.js'
 import { DurableRun } from './durable-run.js'
 import { Envelope } from './envelope.js'
+import { takeSame } from './former-mail.js'
 import { EFFECT, effectMail, keepSnapshot, NOTHING, type Due, type KeptChart } from './kept-snapshot.js'
 import { mailEntry, replyEntry, type Ledger } from './ledger.js'
 import { STORE_RETRY_MS } from './limits.js'
@@ -133,6 +134,10 @@ export class DurableCharted extends Charted {
   #dealt(ended: readonly string[], envelope: Envelope | undefined): number[] {
     const effects = ended.flatMap((id) => this.#effects.get(id)?.entry ?? [])
     return envelope === undefined ? effects : [envelope.entry, ...effects]
+  }
+
+  override cancel(envelope: Envelope): void {
+    takeSame(this.cell, envelope)
   }
 
   protected override notKept(error: unknown, envelope: Envelope | undefined, within: Within | undefined): void {

@@ -8,6 +8,7 @@ import type { AnyHandlers } from './definition.js'
 import { DurableMe } from './durable-me.js'
 import { isOpen, type CancelReason, type Envelope } from './envelope.js'
 import type { HandlerMe } from './handler-me.js'
+import { asAsked, takeSame } from './former-mail.js'
 import { Handlers, type Handler } from './handlers.js'
 import { replyEntry, type Ledger } from './ledger.js'
 import { DOZE_MS, STORE_RETRY_MS } from './limits.js'
@@ -56,8 +57,7 @@ export class DurableHandlers extends Handlers {
   override cancel(envelope: Envelope, reason: CancelReason): boolean | 'later' {
     const begun = this.#begun
     if (begun?.id !== envelope.id) {
-      // Its asker may know it as its former life did, and that settled the ask before this life was woken.
-      if (this.#ledger.hasRecovered(envelope)) this.cell.mailbox.pick((item) => item !== envelope && item.id === envelope.id)
+      takeSame(this.cell, envelope)
       return super.cancel(envelope, reason)
     }
     this.#calledOff = { envelope: begun, reason }
@@ -186,13 +186,4 @@ export class DurableHandlers extends Handlers {
     const { replies } = this.cell.parts
     if (replies.get(envelope.correlation)?.channel?.begun === true) replies.fail(envelope.correlation, interrupted(envelope, 'its handler failed and begins anew', error))
   }
-}
-
-/** The envelope that an asker in this process knows, so that its orders find it. */
-function asAsked(envelope: Envelope, cell: Cell): Envelope {
-  const ask = cell.parts.replies.get(envelope.correlation)
-  if (ask === undefined || ask.envelope.id !== envelope.id) return envelope
-  ask.asked = cell
-  const { entry, began, tries } = envelope
-  return Object.assign(ask.envelope, { entry, began, tries })
 }

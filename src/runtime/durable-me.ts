@@ -70,11 +70,12 @@ export class DurableMe extends HandlerMe {
   }
 
   protected override async askNow(to: Ref, message: Message, options: AskOptions | undefined, at: number): Promise<unknown> {
-    const { unclaimed } = this.#durableCell.parts
-    if (unclaimed.isAwaited(to.address)) await unclaimed.taken(to.address, patience(options), this.signal)
+    const { unclaimed, clock } = this.#durableCell.parts
+    const until = await this.run.askUntil(at, patience(options))
+    if (unclaimed.isAwaited(to.address)) await unclaimed.taken(to.address, Math.max(0, until - clock.now()), this.signal)
     const { address, cause } = this
     const sender = { address, cause, asker: this, mayAsk: (cell: Cell, type: string) => this.mayAsk(cell, type) }
-    return this.#durableCell.parts.post.ask(to, message, options, this.run.asking(sender, at, to.address, message))
+    return this.#durableCell.parts.post.ask(to, message, options, this.run.asking(sender, at, { to: to.address, message, until }))
   }
 
   protected override dueAt(ms: number, at: number): Promise<number> {

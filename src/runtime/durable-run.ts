@@ -10,6 +10,7 @@ import { Envelope } from './envelope.js'
 import type { Inference } from './effects.js'
 import { fingerprint } from './fingerprint.js'
 import type { NewEntry } from './log-entry.js'
+import { ASK_TIMEOUT_MS } from './limits.js'
 import { mailEntry, type Former, type KeptReply, type Ledger } from './ledger.js'
 import type { Sender } from './post.js'
 import { Replay, type Failed, type Outcome, type Recorded } from './replay.js'
@@ -159,10 +160,17 @@ export class DurableRun {
   }
 
   /** The sender of an ask at this place: one that went to a durable actor before a crash is only waited for. */
-  asking(sender: Sender, at: number, to: Address, message: unknown): Sender {
+  asking(sender: Sender, at: number, { to, message, until }: { readonly to: Address; readonly message: unknown; readonly until: number }): Sender {
     const asked = this.askedAt(at)
     const answered = asked === undefined ? undefined : this.#ledger.replyTo(this.#envelope.entry, asked)?.outcome
-    return { ...sender, entry: this.#envelope.entry, asked, answered, keepAsk: (cell, envelope) => (cell.ledger === undefined ? undefined : this.keepAsk(at, `ask ${to}`, message, envelope)) }
+    return { ...sender, entry: this.#envelope.entry, asked, answered, until, keepAsk: (cell, envelope) => (cell.ledger === undefined ? undefined : this.keepAsk(at, `ask ${to}`, message, envelope, until)) }
+  }
+
+  /** Until when an ask at this place waits: the same moment after a crash, kept with it when it goes to a durable actor. */
+  askUntil(at: number, ms: number): number | Promise<number> {
+    const known = this.#former.due.get(at)
+    if (known !== undefined) return known
+    return ms <= ASK_TIMEOUT_MS || ms === Infinity ? this.#cell.parts.clock.now() + ms : this.dueAt(at, ms)
   }
 
   /** When a sleep that began at this place ends: the same moment after a crash. */
@@ -195,10 +203,10 @@ export class DurableRun {
   }
 
   /** Keeps an ask to a durable actor along with the fact that it was sent. */
-  async keepAsk(at: number, name: string, message: unknown, ask: Envelope): Promise<void> {
+  async keepAsk(at: number, name: string, message: unknown, ask: Envelope, until: number): Promise<void> {
     const input = hash(message)
     this.#asked.set(at, ask.id)
-    const numbers = await this.#ledger.keep(this.#envelope.entry, { t: 'asked', at, name, input, ask: ask.id }, [mailEntry(ask)])
+    const numbers = await this.#ledger.keep(this.#envelope.entry, { t: 'asked', at, name, input, ask: ask.id, ...(until < Infinity && { until }) }, [mailEntry(ask)])
     this.#cell.parts.unclaimed.arrived([ask], numbers)
   }
 

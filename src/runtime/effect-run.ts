@@ -119,11 +119,14 @@ export class EffectRun {
   }
 
   #ask(to: Ref, message: Message, options: AskOptions | undefined, sender: Sender): Promise<unknown> {
-    const { post, unclaimed } = this.#cell.parts
+    const { post, unclaimed, clock } = this.#cell.parts
     const durable = this.#durable
     if (durable === undefined) return this.#wanted(() => post.ask(to, message, options, sender))
-    const now = (at: number): Promise<unknown> => this.#wanted(() => post.ask(to, message, options, durable.asking(sender, at, to.address, message)))
-    return durable.effect(`ask ${to.address}`, message, (at) => (unclaimed.isAwaited(to.address) ? unclaimed.taken(to.address, patience(options), this.#signal).then(() => now(at)) : now(at)))
+    return durable.effect(`ask ${to.address}`, message, async (at) => {
+      const until = await durable.askUntil(at, patience(options))
+      if (unclaimed.isAwaited(to.address)) await unclaimed.taken(to.address, Math.max(0, until - clock.now()), this.#signal)
+      return this.#wanted(() => post.ask(to, message, options, durable.asking(sender, at, { to: to.address, message, until })))
+    })
   }
 
   /** Made on demand: most effects never look. */

@@ -34,10 +34,14 @@ export interface HistoryStep {
   readonly message: Message | undefined
   /** What came of its effects, in the order of their ends. */
   readonly effects: readonly { readonly name: string; readonly outcome: Outcome }[]
+  /** Why nothing else is known of it. */
+  readonly damaged?: TroupeError
 }
 
 export interface KeptStep {
   readonly version: number
+  /** The version of the definition that wrote the state, when it has one. */
+  readonly by?: number
   readonly time: number
   readonly handled: Handled
   readonly effects: HistoryStep['effects']

@@ -19,14 +19,15 @@ export class History<State = unknown> {
     this.#address = address
   }
 
-  /** The steps that are kept, oldest first. */
+  /** The steps that are kept, oldest first; of one that is damaged only its number and that it is. */
   get steps(): readonly HistoryStep[] {
     const { steps = 0, keep = 0 } = this.#journal.record(this.#address)?.history ?? {}
     const first = Math.max(1, steps - keep + 1)
     return Array.from(this.#journal.range(['history', this.#address, first], ['history', this.#address, Infinity]), ({ key, value }) => {
-      if (value === undefined) throw damaged(this.#address)
+      const n = key[2] as number
+      if (value === undefined) return { n, time: 0, type: '', from: '', message: undefined, effects: [], damaged: damaged(this.#address) }
       const { time, handled: { type, from, body }, effects } = readStep(this.#address, value)
-      return { n: key[2] as number, time, type, from, message: body === undefined ? undefined : (unpack(body) as Message), effects }
+      return { n, time, type, from, message: body === undefined ? undefined : (unpack(body) as Message), effects }
     })
   }
 
@@ -43,22 +44,23 @@ export class History<State = unknown> {
    * owes; effects that were under way begin anew. Throws `Gone`, or `InvalidDefinition` when the address has had an actor.
    */
   async fork(n: number, to: Address): Promise<void> {
-    const { state, chart, time } = this.#stateAt(n)
+    const { state, chart, time, by } = this.#stateAt(n)
     if (this.#journal.record(checkAddress(to)) !== undefined || this.#journal.waits(to)) throw new TroupeError('InvalidDefinition', `${to} is taken`, 'fork to an address that no durable actor has had', { address: to })
     const kept = chart ? { ...(state as KeptChart), owed: [] } : state
     const children = chart ? Object.keys((state as KeptChart).snapshot.children) : []
     const due = chart ? (state as KeptChart).due.map(([, { at }]) => at) : []
     const packed = pack(kept)
-    const beside = keepStep(to, 1, 1, { time, handled: { type: 'forked', from: this.#address, body: undefined, chart }, effects: [], state: packed })
-    await this.#journal.begin(to, { state: packed, high: 0, open: [], alarm: due.length === 0 ? undefined : Math.min(...due), history: { steps: 1, keep: 1 } }, children.map((child) => mailEntry(effectMail(to, child))), beside)
+    const version = by !== undefined && by !== 0 ? { by } : {}
+    const beside = keepStep(to, 1, 1, { ...version, time, handled: { type: 'forked', from: this.#address, body: undefined, chart }, effects: [], state: packed })
+    await this.#journal.begin(to, { ...version, state: packed, high: 0, open: [], alarm: due.length === 0 ? undefined : Math.min(...due), history: { steps: 1, keep: 1 } }, children.map((child) => mailEntry(effectMail(to, child))), beside)
   }
 
-  #stateAt(n: number): { readonly state: unknown; readonly chart: boolean; readonly time: number } {
+  #stateAt(n: number): { readonly state: unknown; readonly chart: boolean; readonly time: number; readonly by: number | undefined } {
     const value = this.#journal.get(['history', this.#address, n])
     const { steps = 0, keep = 0 } = this.#journal.record(this.#address)?.history ?? {}
     if (value === undefined || n <= steps - keep) throw new TroupeError('Gone', `step ${n} of ${this.#address} is not kept`, 'give its definition `history: { keep }` for more steps; `steps` lists those that are kept', { address: this.#address })
-    const { time, handled, state } = readStep(this.#address, value)
-    return { state: unpack(state), chart: handled.chart, time }
+    const { time, handled, state, by } = readStep(this.#address, value)
+    return { state: unpack(state), chart: handled.chart, time, by }
   }
 }
 

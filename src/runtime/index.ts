@@ -4,13 +4,13 @@
  * Say     protocol.ts, definition.ts, address.ts, ref.ts, envelope.ts, codec.ts, messagepack.ts, interceptors.ts, post.ts
  * Carry   router.ts, keyed.ts, pool.ts, topics.ts, schedules.ts, due.ts, dead-letters.ts
  *         over nodes transport/transport.ts
- * Hold    mailbox.ts, dispatcher.ts, dozing.ts
+ * Hold    admission.ts, mailbox.ts, dispatcher.ts, dozing.ts
  * Act     cell.ts, start-cell.ts, behaviour.ts, handlers.ts, handler-me.ts, waits.ts, me.ts, charted.ts, chart-children.ts, chart-plan.ts, chart-timers.ts, xstate.ts, event-descriptor.ts, machine-effects.ts, effect-run.ts,
  *         effects.ts, inference.ts, supervision.ts, ask-cycle.ts
- * Commit  outbox.ts, endings.ts, set-aside.ts, isolate.ts; for durable actors durable-handlers.ts, durable-me.ts, durable-run.ts, durable-charted.ts, kept-snapshot.ts, replay.ts, ledger.ts, journal.ts, log-entry.ts, unclaimed.ts, history.ts, history-step.ts, upcast.ts,
+ * Commit  outbox.ts, endings.ts, set-aside.ts, isolate.ts; for durable actors durable-handlers.ts, durable-me.ts, durable-run.ts, durable-charted.ts, kept-snapshot.ts, former-mail.ts, replay.ts, ledger.ts, journal.ts, alarms.ts, log-entry.ts, unclaimed.ts, history.ts, history-step.ts, upcast.ts,
  *         fingerprint.ts, rehearsal.ts, rehearsed-me.ts, store/store.ts, store/memory.ts, store/lmdb.ts, store/lock.ts, store/mark.ts, store/sealed.ts
  * Answer  replies.ts, streams.ts, resumable.ts, observable.ts, heed.ts, within.ts
- * Ground  troupe.ts, parts.ts, limits.ts, inspection.ts, signals.ts, watches.ts
+ * Ground  troupe.ts, resuming.ts, parts.ts, limits.ts, inspection.ts, signals.ts, watches.ts
  */
 export { protocol, event, request, stream } from './protocol.js'
 export type { Protocol, Specs, Schema, Message, EventKey, RequestKey, StreamKey, MessageOf, ReplyOf, ChunkOf, EventsOf, EventSpec, RequestSpec, StreamSpec, NoBody } from './protocol.js'
@@ -32,7 +32,7 @@ export type { Kernels, Inference, InferOptions, Urgency } from './effects.js'
 export type { SupervisionPolicy, Directive, Strategy } from './supervision.js'
 export type { Fact, Inspector, Story, Why } from './inspection.js'
 export { createTroupe } from './troupe.js'
-export type { Resumed, Troupe, TroupeOptions, SpawnOptions, StopOptions } from './troupe.js'
+export type { Troupe, TroupeOptions, SpawnOptions, StopOptions } from './troupe.js'
 export { TroupeError } from '../ground/errors.js'
 export type { ErrorCode, ErrorData, ErrorDetails } from '../ground/errors.js'
 export type { Clock, Timer } from '../ground/clock.js'
@@ -43,4 +43,5 @@ export type { HistoryStep } from './history-step.js'
 export type { Rhythm } from './due.js'
 export type { Transport } from './transport/transport.js'
 export { memory } from './store/memory.js'
+export type { Resumed } from './resuming.js'
 export type { Store, OpenStore, Change, Entry, Key } from './store/store.js'

@@ -7,6 +7,7 @@
  *   ['meta']            the epoch: how often the store was opened, from which envelope ids start
  *   ['actor', address]  an actor's last committed step
  *   ['alarm', address]  when an actor that sleeps wants to be woken
+ *   ['asleep', address] whose handler had nothing but to wait, for how long, and what the log held then
  *   ['history', address, n]  a step that an actor's history keeps
  *   ['durable', name] an address or a kind that a durable actor has, or had
  *   ['schedule', name]  a schedule, and up to which moment it is dealt with
@@ -22,6 +23,7 @@
 import type { Clock } from '../ground/clock.js'
 import { TroupeError } from '../ground/errors.js'
 import { kindOf, type Address } from './address.js'
+import { Alarms, type Asleep } from './alarms.js'
 import { pack, unpack } from './codec.js'
 import { LOG_SEGMENT } from './limits.js'
 import { packEntry, readEntry, suspects, type LogEntry, type NewEntry } from './log-entry.js'
@@ -69,12 +71,12 @@ export class Journal {
   readonly #claimed = new Set<string>()
   /** The versions of the definitions that run. */
   readonly #versions = new Map<string, number>()
-  /** When actors want to be woken. */
-  readonly #alarms = new Map<Address, number>()
+  readonly #alarms: Alarms
   #n: number
 
   private constructor(store: SealedStore, clock: Clock, epoch: number, n: number) {
     this.#store = store
+    this.#alarms = new Alarms(store)
     this.#clock = clock
     this.epoch = epoch
     this.#n = n
@@ -87,7 +89,6 @@ export class Journal {
     const meta = value === undefined ? { epoch: 0, n: 0 } : read<{ epoch: number; n: number }>(value, 'the journal')
     const journal = new Journal(store, clock, meta.epoch + 1, meta.n)
     journal.#read()
-    for (const { key, value } of store.range(['alarm'], ['alarn'])) journal.#alarms.set(key[1] as Address, alarmOf(value))
     for (const { key } of store.range(['durable'], ['durablf'])) journal.#names.add(key[1] as string)
     await store.commit([journal.#meta(), ...journal.#emptySegments()])
     return journal
@@ -151,12 +152,29 @@ export class Journal {
 
   /** When sleeping actors want to be woken. */
   get alarms(): ReadonlyMap<Address, number> {
-    return this.#alarms
+    return this.#alarms.all
   }
 
   /** Whom the last process left something for. */
   get waiting(): ReadonlyMap<Address, readonly LogEntry[]> {
     return this.#former
+  }
+
+  /** An actor's handler waits and does nothing else. */
+  sleeps(address: Address, handling: number, until: number, mail: readonly number[]): void {
+    this.#alarms.sleeps(address, { handling, until, last: this.#open.get(address)?.get(handling)?.at(-1) ?? handling, mail })
+  }
+
+  /** An actor of a former process that has nothing to do until then. What it left stays in the log alone. */
+  takeAsleep(address: Address): Asleep | undefined {
+    const asleep = this.#alarms.asleep(address)
+    const left = this.#former.get(address)
+    if (asleep === undefined || left === undefined || asleep.until <= this.#clock.now() || this.#damaged.has(address)) return undefined
+    // Mail that was on its way to it when it fell asleep is not among what it knew.
+    const isKnown = ({ n, of }: LogEntry): boolean => (of === 0 ? n === asleep.handling || asleep.mail.includes(n) : of === asleep.handling && n <= asleep.last)
+    if (!this.isOpen(address, asleep.handling) || !left.every(isKnown)) return undefined
+    this.#former.delete(address)
+    return asleep
   }
 
   /** What an actor's former lives left for it, in order. */
@@ -207,11 +225,9 @@ export class Journal {
    */
   async commit(address: Address, record: ActorRecord, dealt: readonly number[], entries: readonly NewEntry[], beside: readonly Change[] = []): Promise<readonly number[]> {
     const { changes, numbers } = this.#number(entries)
-    const alarm: Change = record.alarm === undefined ? { kind: 'remove', key: ['alarm', address] } : { kind: 'put', key: ['alarm', address], value: pack(record.alarm) }
-    const changed = record.alarm === this.#alarms.get(address) ? [] : [alarm]
-    await this.#write([{ kind: 'put', key: ['actor', address], value: pack({ version: VERSION, ...record }) }, ...changed, ...changes, ...beside], numbers, entries)
-    if (record.alarm === undefined) this.#alarms.delete(address)
-    else this.#alarms.set(address, record.alarm)
+    const alarm = this.#alarms.changes(address, record.alarm)
+    await this.#write([{ kind: 'put', key: ['actor', address], value: pack({ version: VERSION, ...record }) }, ...alarm, ...changes, ...beside], numbers, entries)
+    this.#alarms.changed(address, record.alarm)
     for (const n of dealt) this.#dealt(address, n)
     const empty = this.#emptySegments()
     // Nobody waits for this: what stays for now is dealt with, and goes the next time.
@@ -369,14 +385,4 @@ function read<T>(value: Uint8Array, whose: string): T {
   if (typeof found !== 'object' || found === null || found.version === undefined) throw damaged(whose)
   if (found.version === VERSION) return found
   throw new TroupeError('Incompatible', `the record of ${whose} has version ${found.version}, this is ${VERSION}`, 'open the store with the version of Troupe that wrote it, or a later one', { address: whose })
-}
-
-/** Whoever's alarm is damaged is woken at once, and sets it again. */
-function alarmOf(value: Uint8Array | undefined): number {
-  try {
-    const at: unknown = value === undefined ? 0 : unpack(value)
-    return typeof at === 'number' ? at : 0
-  } catch {
-    return 0
-  }
 }

@@ -18,11 +18,11 @@ import { Upcast } from './upcast.js'
 export type Effect =
   | { readonly t: 'result'; readonly at: number; readonly name: string; readonly input: string; readonly outcome: Outcome; readonly now: number; readonly took?: number }
   /** An ask to a durable actor has left; its reply comes as an entry of its own. */
-  | { readonly t: 'asked'; readonly at: number; readonly name: string; readonly input: string; readonly ask: number }
+  | { readonly t: 'asked'; readonly at: number; readonly name: string; readonly input: string; readonly ask: number; readonly until?: number }
   | { readonly t: 'reply'; readonly ask: number; readonly outcome: Outcome; readonly now: number }
   /** This many messages of the handler have left. */
   | { readonly t: 'sent'; readonly count: number }
-  /** When a sleep ends. */
+  /** When a sleep, or the patience of an ask, ends. */
   | { readonly t: 'due'; readonly at: number; readonly due: number }
   /** The handler came past a change of its code, and took the new way. */
   | { readonly t: 'changed'; readonly name: string }
@@ -171,6 +171,7 @@ export class Ledger {
       }
       case 'asked':
         open.asked.set(effect.ask, effect)
+        if (effect.until !== undefined) open.due.set(effect.at, effect.until)
         return
       case 'due':
         open.due.set(effect.at, effect.due)
@@ -268,12 +269,13 @@ export class Ledger {
   }
 
   async #commit(state: Uint8Array | undefined, dealt: readonly number[], entries: readonly NewEntry[], alarm: number | undefined, handled?: Handled): Promise<readonly number[]> {
+    const version = this.#upcast.version === 0 ? {} : { by: this.#upcast.version }
     const high = Math.max(this.#high, ...dealt)
     const open = this.#journal.openBefore(this.#address, high, dealt)
     const steps = this.#steps + (this.#keeps > 0 && handled !== undefined ? 1 : 0)
-    const kept = steps === this.#steps ? [] : keepStep(this.#address, steps, this.#keeps, { time: this.#journal.now, handled: handled as Handled, effects: this.#effectsOf(dealt), state: state as Uint8Array })
+    const kept = steps === this.#steps ? [] : keepStep(this.#address, steps, this.#keeps, { ...version, time: this.#journal.now, handled: handled as Handled, effects: this.#effectsOf(dealt), state: state as Uint8Array })
     const history = steps === 0 ? undefined : { steps, keep: this.#keeps }
-    const written = await this.#journal.commit(this.#address, { state, high, open, alarm, ...(this.#upcast.version !== 0 && { by: this.#upcast.version }), ...(history && { history }) }, dealt, entries, kept)
+    const written = await this.#journal.commit(this.#address, { state, high, open, alarm, ...version, ...(history && { history }) }, dealt, entries, kept)
     this.#steps = steps
     this.#state = state
     this.#high = high
@@ -291,6 +293,8 @@ const noop = (): void => {}
 /** What failed is to run again, and what came after it counts only if it is called for again: an effect may stand elsewhere then. */
 function again(open: Open, { over, from, sent }: Failed): void {
   open.agains++
+  // What failed by its own time has a time of its own when it runs again.
+  for (const { at, outcome } of open.records) if (!outcome.ok && !over.includes(at)) open.due.delete(at)
   open.spare = [...open.spare, ...open.records.filter(({ at, outcome }) => at >= from && outcome.ok)]
   open.records = open.records.filter(({ at, outcome }) => at < from && (outcome.ok || over.includes(at)))
   open.sent = Math.min(open.sent, sent)

@@ -28,6 +28,8 @@ export interface Sender {
   readonly keepAsk?: (cell: Cell, envelope: Envelope) => Promise<void> | undefined
   /** The id of an ask that a former life has sent already: it is only waited for. */
   readonly asked?: number | undefined
+  /** Until when it waits, where that was settled before. */
+  readonly until?: number
   /** What came of it since, while the handler was still on its way back to this ask. */
   readonly answered?: Outcome | undefined
 }
@@ -269,9 +271,9 @@ export class Post {
     sender.mayAsk?.(cell, message.type)
     const own = sender.cause?.deadline ?? 0
     // A stream may run for long: what counts is how long its reader waits for each chunk.
-    const until = Math.min(own === 0 ? Infinity : own, channel === undefined ? clock.now() + patience(options) : Infinity)
+    const until = Math.min(own === 0 ? Infinity : own, channel === undefined ? (sender.until ?? clock.now() + patience(options)) : Infinity)
     const envelope = sender.asked === undefined ? this.stamp(cell, message, kind, sender, options.priority, until === Infinity ? 0 : until) : this.#again(cell, message, sender.asked, sender)
-    if (until <= clock.now()) {
+    if (until <= clock.now() && sender.asked === undefined) {
       endings.dead(envelope, 'expired')
       reject(late(envelope))
       return undefined
@@ -287,6 +289,7 @@ export class Post {
     if (sender.asked !== undefined) {
       if (sender.answered?.ok === true) replies.reply(sender.asked, sender.answered.value)
       else if (sender.answered?.ok === false) replies.fail(sender.asked, asTroupeError(sender.answered.error))
+      else if (until <= clock.now()) replies.cancel(sender.asked, 'deadline')
       return ask
     }
     const kept = sender.keepAsk?.(cell, envelope)

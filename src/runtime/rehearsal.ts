@@ -219,7 +219,7 @@ function partsOf(journal: Journal): Parts {
   const replies = new Replies(clock)
   const log = (): void => {}
   const router: Router = new Router(() => dozing)
-  const dozing = new Dozing({ clock, replies, router, log })
+  const dozing = new Dozing({ clock, replies, router, log, journal })
   const port = {} as RefPort
   const parts: Omit<Parts, 'post'> = {
     clock, inspection, replies, router, journal, log, dozing,

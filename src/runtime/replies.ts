@@ -70,6 +70,12 @@ export class Replies {
     return this.#open.get(ask)
   }
 
+  /** Whether all that are open are such. */
+  all(are: (ask: OpenAsk) => boolean): boolean {
+    for (const ask of this.#open.values()) if (!are(ask)) return false
+    return true
+  }
+
   /** Throws `Overloaded` when too many are open. */
   open(ask: OpenAsk): void {
     if (this.#open.size >= OPEN_ASKS_MAX) {

@@ -63,18 +63,19 @@ export class Schedules {
   readonly #running = new Map<string, Running>()
   /** What a former process left, until its receiver is there. */
   readonly #sleeping = new Map<string, Kept>()
+  /** What cannot be read: a damaged one begins anew when it is set, one of a later version is left alone. */
+  readonly #unread = new Map<string, TroupeError>()
 
   constructor(parts: Parts) {
     this.#parts = parts
     for (const { key, value } of parts.journal?.range(['schedule'], ['schedulf']) ?? []) {
       const name = key[1] as string
-      if (value === undefined) {
-        parts.log(name, [damaged(`the schedule ${name}`)])
-        continue
+      const kept = readKept(name, value)
+      if (!(kept instanceof TroupeError)) this.#sleeping.set(name, kept)
+      else {
+        this.#unread.set(name, kept)
+        parts.log(name, [kept])
       }
-      const [version, kept] = unpack(value) as [number, Kept]
-      if (version !== VERSION) throw new TroupeError('Incompatible', `the schedule ${name} has version ${version}, this is ${VERSION}`, 'open the store with the version of Troupe that wrote it, or a later one')
-      this.#sleeping.set(name, kept)
     }
   }
 
@@ -82,7 +83,7 @@ export class Schedules {
     return [...this.#running.values()]
   }
 
-  /** Sets a schedule, or goes on with one that says the same. Throws `InvalidDefinition` or `InvalidMessage`. */
+  /** Sets a schedule, or goes on with one that says the same. Throws `InvalidDefinition`, `InvalidMessage`, or `Incompatible` for one that a later version keeps. */
   async set(name: string, options: AnySchedule): Promise<Schedule> {
     const { to, message, late = 'once' } = options
     const rhythm: Rhythm = options.cron === undefined ? { every: options.every } : { cron: options.cron, timeZone: options.timeZone ?? 'UTC' }
@@ -90,6 +91,9 @@ export class Schedules {
     const spec = to.protocol.specs[message.type]
     if (spec?.kind !== 'event') throw new TroupeError('InvalidMessage', `${message.type} is no event of ${to.address}`, 'a schedule tells events')
     checkBody(spec, message)
+    const unread = this.#unread.get(name)
+    if (unread?.code === 'Incompatible') throw unread
+    this.#unread.delete(name)
     const now = this.#parts.clock.now()
     const former = this.#running.get(name)?.kept ?? this.#sleeping.get(name)
     const same = former !== undefined && fingerprintOf(former) === fingerprintOf({ rhythm, to: to.address, message })
@@ -121,6 +125,20 @@ export class Schedules {
 
   stop(): void {
     for (const running of this.#running.values()) running.stop()
+  }
+}
+
+/** A kept schedule, or why it cannot be read: the others are not concerned. */
+function readKept(name: string, value: Uint8Array | undefined): Kept | TroupeError {
+  const whose = `the schedule ${name}`
+  if (value === undefined) return damaged(whose)
+  try {
+    const [version, kept] = unpack(value) as [number, Kept]
+    if (version !== VERSION) return new TroupeError('Incompatible', `${whose} has version ${version}, this is ${VERSION}`, 'open the store with the version of Troupe that wrote it, or a later one')
+    due(kept.rhythm, kept.anchor)
+    return kept
+  } catch (error) {
+    return damaged(whose, error)
   }
 }
 

@@ -1,9 +1,9 @@
 /** Assembles the parts of one troupe; starts, drains and stops it. */
 import { inspect } from 'node:util'
-import { realClock, type Clock, type Timer } from '../ground/clock.js'
+import { realClock, type Clock } from '../ground/clock.js'
 import { milliseconds, type Duration } from '../ground/duration.js'
 import { TroupeError } from '../ground/errors.js'
-import { checkAddress, kindOf, type Address } from './address.js'
+import { checkAddress, type Address } from './address.js'
 import type { Cell } from './cell.js'
 import { DeadLetters } from './dead-letters.js'
 import type { Definition } from './definition.js'
@@ -24,9 +24,10 @@ import { Post } from './post.js'
 import type { Message, Protocol, Specs } from './protocol.js'
 import { Ref, type ActorEnding, type RefPort, type ResumableStream } from './ref.js'
 import { Resumables } from './resumable.js'
-import { Replies } from './replies.js'
+import { Replies, type Asked } from './replies.js'
 import { Router } from './router.js'
 import { Schedules, type Schedule, type ScheduleOptions } from './schedules.js'
+import { Resuming, type Resumed } from './resuming.js'
 import { setAside } from './set-aside.js'
 import { startCell } from './start-cell.js'
 import type { OpenStore } from './store/store.js'
@@ -58,13 +59,6 @@ export interface SpawnOptions {
   readonly input?: unknown
 }
 
-/** A durable actor that goes on where the last process ended. */
-export interface Resumed {
-  readonly address: Address
-  /** Messages that it had accepted and not dealt with. */
-  readonly messages: number
-}
-
 export interface StopOptions {
   /** How long work may take to finish before it is cancelled. Default 5 s. */
   readonly within?: Duration
@@ -78,9 +72,8 @@ export class Troupe {
   readonly #port: RefPort
   readonly #host: Kernels | undefined
   readonly #keyed: Keyed[] = []
-  readonly #resumed: Resumed[] = []
+  readonly #resuming: Resuming
   readonly #resumables: Resumables
-  readonly #alarms = new Set<Timer>()
   readonly #schedules: Schedules
   readonly #stopping = new AbortController()
   #ownHost: Promise<OwnedHost> | undefined
@@ -94,7 +87,7 @@ export class Troupe {
     const replies = new Replies(clock)
     const log = options.log ?? toStderr
     const router: Router = new Router(() => dozing)
-    const dozing = new Dozing({ clock, replies, router, log })
+    const dozing = new Dozing({ clock, replies, router, log, journal })
     this.deadLetters = new DeadLetters((to, message) => this.#resend(to, message))
     const parts = {
       clock,
@@ -119,6 +112,7 @@ export class Troupe {
     const post = new Post(parts)
     this.#parts = { ...parts, post }
     this.#schedules = new Schedules(this.#parts)
+    this.#resuming = new Resuming(this.#parts)
     this.#host = options.host
     this.#resumables = new Resumables(clock)
     this.#port = {
@@ -134,8 +128,9 @@ export class Troupe {
   /** Starts an actor. Throws `InvalidDefinition` for a bad address or one that is taken. */
   spawn<S extends Specs>(address: Address, definition: Definition<S>, options: SpawnOptions = {}): Ref<S> {
     this.#assertOpen()
-    this.#start(checkAddress(address), definition, options)
-    this.#parts.unclaimed.claimed(address, definition.options.durable === true)
+    const durable = definition.options.durable === true
+    this.#resuming.begin(checkAddress(address), durable, () => startCell(address, definition, this.#parts, options))
+    this.#parts.unclaimed.claimed(address, durable)
     this.#schedules.registered(address)
     return this.ref(definition.protocol, address)
   }
@@ -147,7 +142,7 @@ export class Troupe {
     const keyed = new Keyed(definition, options, this.#parts)
     this.#parts.router.addKeyed(kind, keyed)
     this.#keyed.push(keyed)
-    this.#resume(kind)
+    this.#resuming.resume(kind, definition.options.durable === true)
     this.#parts.unclaimed.claimed(kind, definition.options.durable === true)
     this.#schedules.registered(kind)
     return (key) => this.ref(definition.protocol, checkAddress(`${kind}/${key}`))
@@ -166,30 +161,12 @@ export class Troupe {
 
   /** Durable actors that a former process left with work to do, each resumed when its definition was registered. */
   get resumed(): readonly Resumed[] {
-    return this.#resumed
+    return this.#resuming.resumed
   }
 
   /** Durable actors with something to do, whose address or kind nobody has taken in this process yet. It waits for them in the store. */
   get unclaimed(): readonly Resumed[] {
-    return [...(this.#parts.journal?.waiting ?? [])].flatMap(([address, left]) => (left.length === 0 || this.#parts.router.has(address) ? [] : [{ address, messages: left.filter(({ of }) => of === 0).length }]))
-  }
-
-  /** Wakes the actors of a keyed kind that were at work when the last process ended. */
-  #resume(kind: string): void {
-    for (const [address, entries] of this.#parts.journal?.waiting ?? []) {
-      if (kindOf(address) !== kind || address === kind || entries.length === 0) continue
-      this.#resumed.push({ address, messages: entries.filter(({ of }) => of === 0).length })
-      this.#parts.unclaimed.wake(address)
-    }
-    for (const [address, at] of this.#parts.journal?.alarms ?? []) if (kindOf(address) === kind && address !== kind) this.#wakeAt(address, at)
-  }
-
-  /** A sleeping actor has a timer: it is woken when that is due. */
-  #wakeAt(address: Address, at: number): void {
-    const { clock, unclaimed } = this.#parts
-    const wake = (): void => void (this.#stopped === undefined && unclaimed.wake(address))
-    if (at <= clock.now()) wake()
-    else this.#alarms.add(clock.timer(at - clock.now(), wake, true))
+    return this.#resuming.unclaimed
   }
 
   /** A ref to an address, whether an actor is there yet or not. With `from`, what others send by it comes from the actor that let them in. */
@@ -272,7 +249,7 @@ export class Troupe {
     await this.#drain(withinMs)
     replies.cancelAll('shutting-down')
     for (const keyed of this.#keyed) keyed.stop()
-    for (const alarm of this.#alarms) alarm.cancel()
+    this.#resuming.stop()
     this.#schedules.stop()
     this.#parts.dozing.stop()
     const roots = [...this.#parts.router.cells].filter(({ options }) => options.parent === undefined)
@@ -300,16 +277,20 @@ export class Troupe {
   }
 
   #quiet(): boolean {
-    if (!this.#parts.dispatcher.idle || this.#parts.replies.size > 0) return false
-    for (const { behaviour, mailbox } of this.#parts.router.cells) {
-      if (behaviour.working || mailbox.hasMail || mailbox.waiting > 0) return false
+    const { dispatcher, replies, router } = this.#parts
+    if (!dispatcher.idle) return false
+    const blocked = new Set<Asked>()
+    for (const cell of router.cells) {
+      const { behaviour, mailbox } = cell
+      if (behaviour.working || (!cell.blocked && (mailbox.hasMail || mailbox.waiting > 0))) return false
+      if (cell.blocked) blocked.add(cell)
     }
-    return true
+    // What waits for the code that began it is not waited for.
+    return replies.size === 0 || (blocked.size > 0 && replies.all(({ asked }) => blocked.has(asked)))
   }
 
   #start(address: Address, definition: Definition, options: SpawnOptions): Cell {
-    const left = this.#parts.journal?.waiting.get(address)
-    if (left !== undefined && left.length > 0) this.#resumed.push({ address, messages: left.filter(({ of }) => of === 0).length })
+    this.#resuming.note(address)
     return startCell(address, definition, this.#parts, options)
   }
 

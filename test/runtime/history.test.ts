@@ -127,3 +127,15 @@ test('the history of a chart tells its events from within too, and a fork has it
 test('a history without durable is a definition error', () => {
   expect(() => actor(Cart, { history: true, on: { add: () => 0, list: () => [] } })).toThrow(expect.objectContaining({ code: 'InvalidDefinition' }) as Error)
 })
+
+test('a fork has the version of the definition that wrote its step', async () => {
+  const store = memory()
+  const Purse = protocol({ put: request(z.object({ cents: z.number() }), z.number()) })
+  const purse = actor(Purse, { durable: true, history: true, version: 1, upcast: { state: ({ euros }: { euros: number }) => ({ cents: euros * 100 }) }, state: () => ({ cents: 0 }), on: { put: ({ cents }, me) => (me.state.cents += cents) } })
+  const troupe = await createTroupe({ store })
+  const purseOf = troupe.keyed('purse', purse)
+  await purseOf('a').ask({ type: 'put', cents: 5 })
+  await troupe.history('purse/a').fork(1, 'purse/b')
+  expect(await purseOf('b').ask({ type: 'put', cents: 1 })).toBe(6)
+  await troupe.stop()
+})
