@@ -35,8 +35,8 @@ export class ChartChildren {
   readonly #chart: Charted
   readonly #cell: Cell
   readonly #children = new Map<string, Child>()
-  /** Those that ended and may stand in the snapshot still, the one that ended first in front. */
-  readonly #ended: AnyActorRef[] = []
+  /** Those that ended and stand in the snapshot still, the one that ended first in front. */
+  readonly #ended = new Set<AnyActorRef>()
 
   constructor(chart: Charted, cell: Cell) {
     this.#chart = chart
@@ -104,6 +104,8 @@ export class ChartChildren {
 
   /** Stops a child. With `afterMail` a cell has mail to come, and is given back to be retired once that has arrived. */
   stop(ref: AnyActorRef, { afterMail = false } = {}): Cell | undefined {
+    // It is out of the snapshot now, and XState's actors are large: those of a hundred states ago would still be in memory.
+    this.#ended.delete(ref)
     this.#chart.unhear(ref)
     const child = this.find(ref)
     if (child === undefined) return undefined
@@ -135,8 +137,11 @@ export class ChartChildren {
   forget(ref: AnyActorRef): AnyActorRef | undefined {
     if (this.find(ref) === undefined) return undefined
     this.#children.delete(ref.id)
-    this.#ended.push(ref)
-    return this.#ended.length > ENDED_CHILDREN_MAX ? this.#ended.shift() : undefined
+    this.#ended.add(ref)
+    if (this.#ended.size <= ENDED_CHILDREN_MAX) return undefined
+    const [first] = this.#ended
+    this.#ended.delete(first as AnyActorRef)
+    return first
   }
 
   /** A child chart has a new snapshot. */
