@@ -5,8 +5,9 @@ import { HISTORY_KEEP } from './limits.js'
 import type { MailboxOptions } from './mailbox.js'
 import type { Me } from './me.js'
 import type { BodyOf, ChunkOf, EventsOf, MessageOf, Protocol, ReplyOf, Specs } from './protocol.js'
+import { placeholder } from './stand-ins.js'
 import type { Strategy, SupervisionPolicy } from './supervision.js'
-import { isMachine, placeholder, type ActorLogic, type AnyStateMachine, type ContextFrom, type StateValue, type EventFromLogic, type InputFrom, type OutputFrom, type Snapshot } from './xstate.js'
+import { isMachine, type ActorLogic, type AnyStateMachine, type ContextFrom, type StateValue, type EventFromLogic, type InputFrom, type OutputFrom, type Snapshot } from './xstate.js'
 
 /** What a handler may return for one message. */
 type Answer<S extends Specs, K extends keyof S & string> = S[K]['kind'] extends 'event'

@@ -5,7 +5,8 @@ import type { Address } from './address.js'
 import type { ReturnAddress } from './envelope.js'
 import type { InferOptions } from './effects.js'
 import type { BodyOf, ChunkOf, EventKey, Message, MessageOf, Protocol, ReplyOf, RequestKey, Specs, StreamKey } from './protocol.js'
-import { note, placeholder, stepping, type ActorLogic, type AnyEventObject, type EventObject, type Snapshot } from './xstate.js'
+import { placeholder } from './stand-ins.js'
+import { note, stepping, type ActorLogic, type AnyEventObject, type EventObject, type Snapshot } from './xstate.js'
 
 /** Whom to reach: a ref, or a protocol and an address, which a chart can name before anybody is there. */
 export interface Whom<S extends Specs = Specs> {

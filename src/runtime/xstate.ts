@@ -17,6 +17,7 @@ import { MICROSTEPS_MAX, VERDICTS_MAX } from './limits.js'
 import { matches } from './event-descriptor.js'
 import type { KeptSnapshot } from './kept-snapshot.js'
 import type { MachineEffect } from './machine-effects.js'
+import { placeholder, standIn, type Notes } from './stand-ins.js'
 
 export type { ActorLogic, AnyActorRef, AnyEventObject, AnyMachineSnapshot, AnyStateMachine, ContextFrom, EventFromLogic, EventObject, InputFrom, NonReducibleUnknown, OutputFrom, Snapshot, StateValue }
 
@@ -212,6 +213,8 @@ function noteStopped(child: Built): void {
   else run.stopped.push(child)
 }
 
+const notes: Notes = { built: (child) => noteBuilt(current as Run, child), stopped: noteStopped }
+
 type Verdict = 'now' | 'try' | 'later' | 'never'
 type NodeVerdict = 'yes' | 'guarded' | 'no'
 interface NodeView {
@@ -236,6 +239,7 @@ export class Chart {
 
   private constructor(machine: AnyStateMachine) {
     this.#machine = machine.provide({})
+    standIn(this.#machine, notes)
     const options = this.#machine.options
     // Infinity is XState's default, and a loop in a chart would then hold the process for ever.
     if (options.maxIterations === Infinity) options.maxIterations = MICROSTEPS_MAX
@@ -380,17 +384,6 @@ function startsOf(built: readonly Built[], stopped: readonly Built[]): readonly 
 
 /** By its mark, not its class: a second copy of XState in a program makes machines too. */
 export const isMachine = (logic: unknown): logic is AnyStateMachine => typeof logic === 'object' && logic !== null && '__xstatenode' in logic && 'provide' in logic
-
-/** Logic that XState never runs: it stands in the snapshot for something that the cell runs. */
-export function placeholder<Output, Input>(extra: object): ActorLogic<Snapshot<Output>, EventObject, Input> {
-  return {
-    ...extra,
-    getInitialSnapshot: (_scope, input) => ({ status: 'active', output: undefined, error: undefined, input }) as Snapshot<Output>,
-    transition: (snapshot) => snapshot,
-    getPersistedSnapshot: (snapshot) => snapshot,
-    restoreSnapshot: (snapshot) => snapshot as Snapshot<Output>,
-  }
-}
 
 const STANDS = placeholder<unknown, unknown>({})
 
