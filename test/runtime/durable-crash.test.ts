@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { actor, createTroupe, event, memory, protocol, request, type Me, type OpenStore } from 'troupe'
 import { virtualClock } from 'troupe/testing'
+import { cutStore } from './cut-store.js'
 
 const Book = protocol({ enter: event(z.object({ line: z.string() })), lines: request(null, z.array(z.string())) })
 const book = actor(Book, { durable: true, state: () => ({ lines: [] as string[] }), on: { enter: ({ line }, me) => void me.state.lines.push(line), lines: (_, me) => me.state.lines } })
@@ -85,20 +86,6 @@ function runner(handler: Handler, world: World, seed: number) {
   })
 }
 
-/** A store that keeps so many commits, and then nothing: as if its process were gone. */
-function cut(store: OpenStore, kept: number): { store: OpenStore; readonly count: number } {
-  let count = 0
-  return {
-    store: async () => {
-      const inner = await store()
-      return { commit: (changes) => (++count > kept ? new Promise(() => {}) : inner.commit(changes)), get: (key) => inner.get(key), range: (from, to) => inner.range(from, to), close: () => inner.close() }
-    },
-    get count() {
-      return count
-    },
-  }
-}
-
 async function life(store: OpenStore, handler: Handler, serial: number, seed: number) {
   const clock = virtualClock()
   const world: World = { seen: [], serial }
@@ -111,7 +98,7 @@ async function life(store: OpenStore, handler: Handler, serial: number, seed: nu
 /** A life that ends after so many commits, by itself or because nothing is kept any more. */
 async function firstLife(handler: Handler, kept: number) {
   const disk = memory()
-  const limited = cut(disk, kept)
+  const limited = cutStore(disk, kept)
   // Opening the store is a commit of its own, without which there is no life.
   const { clock, world, ref } = await life(limited.store, handler, 0, 7)
   ref.tell({ type: 'go' }).catch(() => {})
