@@ -4,8 +4,11 @@ import { milliseconds, type Duration } from '../ground/duration.js'
 import { TroupeError } from '../ground/errors.js'
 import type { ChunkOf, EventKey, MessageOf, Protocol, ReplyOf, RequestKey, Specs, StreamKey } from '../runtime/protocol.js'
 import { Conversation, type OpenSocket } from './conversation.js'
-import { fromResponse, unreachable } from './problems.js'
+import { textOf } from './body.js'
+import { GRACE_MS, IDLE_DEFAULT_MS, RECONNECTS_DEFAULT, TIMEOUT_DEFAULT_MS } from './limits.js'
+import { fromResponse, parse, unanswered, unreachable } from './problems.js'
 import { readStream } from './stream-reader.js'
+import { timeLimit } from './time-limit.js'
 
 export interface ClientOptions {
   /** A key or a token of the gateway. */
@@ -14,6 +17,8 @@ export interface ClientOptions {
   readonly timeout?: Duration
   /** How often a broken stream is taken up again in a row. Default 5. */
   readonly reconnects?: number
+  /** How long a stream's or a conversation's connection may be silent before it is taken for broken. The gateway shows every 15 s that it lives. Default 45 s. */
+  readonly idle?: Duration
   /** Default the platform's. */
   readonly fetch?: typeof fetch
   /** What opens a WebSocket, for `converse`. Default the platform's; Node 20 has none: `(url, protocols) => new WebSocket(url, protocols)` from `ws`. */
@@ -38,14 +43,10 @@ export interface Client<S extends Specs> {
   converse(): Promise<Conversation<S>>
 }
 
-const RECONNECTS = 5
-const TIMEOUT_MS = 30_000
-/** Beyond the outcome's own deadline, which the gateway watches: only then nobody is there. */
-const GRACE_MS = 5_000
-
 /** A client of the actor at `url`, such as `https://example.org/actors/dialogue/conv-42`. What goes wrong is a `TroupeError`. */
 export function client<S extends Specs>(protocol: Protocol<S>, url: string, options: ClientOptions = {}): Client<S> {
-  const { clock = realClock, reconnects = RECONNECTS } = options
+  const { clock = realClock, reconnects = RECONNECTS_DEFAULT } = options
+  const idleMs = options.idle === undefined ? IDLE_DEFAULT_MS : milliseconds(options.idle)
   // Called as a method of something else it would refuse, in browsers.
   const send: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init))
   const headersFor = ({ timeout = options.timeout }: CallOptions): Record<string, string> => ({
@@ -53,23 +54,24 @@ export function client<S extends Specs>(protocol: Protocol<S>, url: string, opti
     ...(options.key !== undefined && { authorization: `Bearer ${options.key}` }),
     ...(timeout !== undefined && { 'troupe-timeout': String(milliseconds(timeout)) }),
   })
-  const post = async (message: object, call: CallOptions): Promise<Response> => {
-    const limit = within(clock, milliseconds(call.timeout ?? options.timeout ?? TIMEOUT_MS) + GRACE_MS, call.signal)
+  /** The answer as text: its time is over when the last of it has come, not the first. */
+  const post = async (message: object, call: CallOptions): Promise<string> => {
+    const limit = timeLimit(clock, milliseconds(call.timeout ?? options.timeout ?? TIMEOUT_DEFAULT_MS) + GRACE_MS, call.signal)
     try {
       const response = await send(url, { method: 'POST', headers: headersFor(call), body: JSON.stringify(message), signal: limit.signal })
       if (!response.ok) throw await fromResponse(response)
-      return response
+      return await textOf(response)
     } catch (error) {
-      throw limit.late() ? new TroupeError('DeadlineExceeded', `${url} did not answer in time`, 'give it more time with { timeout }, or see whether it is there', {}, error) : unreachable(error, url, call.signal)
+      throw limit.isOver() ? unanswered(url, error) : unreachable(error, url, call.signal)
     } finally {
-      limit.end()
+      limit.lift()
     }
   }
   return {
-    tell: async (message, call = {}) => void (await (await post(checkKind(protocol, message, 'event'), call)).arrayBuffer()),
-    ask: async (message, call = {}) => (await (await post(checkKind(protocol, message, 'request'), call)).json()) as never,
-    stream: (message, call = {}) => readStream({ url, send, clock, reconnects, message: () => checkKind(protocol, message, 'stream'), headers: headersFor(call), signal: call.signal }) as AsyncIterableIterator<never>,
-    converse: () => Conversation.open(protocol, url, options),
+    tell: async (message, call = {}) => void (await post(checkKind(protocol, message, 'event'), call)),
+    ask: async (message, call = {}) => parse(await post(checkKind(protocol, message, 'request'), call)) as never,
+    stream: (message, call = {}) => readStream({ url, send, clock, reconnects, idleMs, message: () => checkKind(protocol, message, 'stream'), headers: headersFor(call), signal: call.signal }) as AsyncIterableIterator<never>,
+    converse: () => Conversation.open(protocol, url, { ...options, clock, idleMs }),
   }
 }
 
@@ -78,30 +80,4 @@ function checkKind<M extends { readonly type: string }>(protocol: Protocol, mess
   const known = protocol.specs[message.type]?.kind ?? kind
   if (known === kind) return message
   throw new TroupeError('InvalidMessage', `${message.type} is ${known === 'event' ? 'an' : 'a'} ${known}`, 'tell events, ask requests, stream streams')
-}
-
-interface Limit {
-  readonly signal: AbortSignal
-  readonly late: () => boolean
-  readonly end: () => void
-}
-
-function within(clock: Clock, ms: number, signal: AbortSignal | undefined): Limit {
-  const abort = new AbortController()
-  let late = false
-  const leave = (): void => abort.abort()
-  const timer = clock.timer(ms, () => {
-    late = true
-    leave()
-  })
-  if (signal?.aborted === true) leave()
-  signal?.addEventListener('abort', leave)
-  return {
-    signal: abort.signal,
-    late: () => late,
-    end: () => {
-      timer.cancel()
-      signal?.removeEventListener('abort', leave)
-    },
-  }
 }

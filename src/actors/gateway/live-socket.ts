@@ -5,6 +5,8 @@ import type { Socket } from './socket.js'
 /** The subprotocol of conversations. */
 export const SUBPROTOCOL = 'troupe.v1'
 const OPEN = 1
+/** A page does not see pings, and cannot tell a silent gateway from one that is gone. */
+const BEAT = JSON.stringify({ id: 0, beat: true })
 /** A close reason may have 123 bytes. */
 const REASON_BYTES_MAX = 120
 
@@ -89,6 +91,8 @@ export class LiveSocket implements Socket {
     }
     if (!this.#alive) return this.#socket.terminate()
     this.#alive = false
-    if (this.open) this.#socket.ping()
+    if (!this.open) return
+    this.#socket.ping()
+    this.#socket.send(BEAT)
   }
 }
