@@ -32,7 +32,12 @@ const book = (world: Readings, life: string) =>
 
 const Reader = protocol({ study: request(z.object({ id: z.string(), book: z.string(), pages: z.number(), ms: z.number(), torn: z.boolean() }), z.string()) })
 const reader = actor(Reader, {
-  on: { study: ({ id, book: title, ...how }, me) => readAll(me.stream(me.ref(Book, title), { type: 'read', id, ...how }, { timeout: '2m' }), id, { ...how, leaveAt: Infinity, pause: () => undefined }) },
+  on: {
+    study: ({ id, book: title, pages, ms, torn }, me) => {
+      const chunks = me.stream(me.ref(Book, title), { type: 'read', id, pages, ms, torn }, { timeout: '2m' })
+      return readAll(chunks, id, { pages, torn, leaveAt: Infinity, pause: () => undefined })
+    },
+  },
   concurrency: 8,
 })
 
