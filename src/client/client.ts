@@ -6,6 +6,7 @@ import type { ChunkOf, EventKey, MessageOf, Protocol, ReplyOf, RequestKey, Specs
 import { Conversation, type OpenSocket } from './conversation.js'
 import { textOf } from './body.js'
 import { GRACE_MS, IDLE_DEFAULT_MS, RECONNECTS_DEFAULT, TIMEOUT_DEFAULT_MS } from './limits.js'
+import { toJson, type OverJson } from './over-json.js'
 import { fromResponse, parse, unanswered, unreachable } from './problems.js'
 import { readStream } from './stream-reader.js'
 import { timeLimit } from './time-limit.js'
@@ -32,13 +33,13 @@ export interface CallOptions {
   readonly signal?: AbortSignal
 }
 
-/** What a client may send to one actor. */
+/** What a client may send to one actor, and what it gets, both as JSON has words for it. */
 export interface Client<S extends Specs> {
   /** Sends an event; resolves when the actor's mailbox has accepted it. */
-  tell<K extends EventKey<S>>(message: MessageOf<S, K>, options?: CallOptions): Promise<void>
-  ask<K extends RequestKey<S>>(message: MessageOf<S, K>, options?: CallOptions): Promise<ReplyOf<S, K>>
+  tell<K extends EventKey<S>>(message: MessageOf<OverJson<S>, K>, options?: CallOptions): Promise<void>
+  ask<K extends RequestKey<S>>(message: MessageOf<OverJson<S>, K>, options?: CallOptions): Promise<ReplyOf<OverJson<S>, K>>
   /** Reads a stream; leaving the loop stops it. A connection that breaks is taken up again where it broke. */
-  stream<K extends StreamKey<S>>(message: MessageOf<S, K>, options?: CallOptions): AsyncIterableIterator<ChunkOf<S, K>>
+  stream<K extends StreamKey<S>>(message: MessageOf<OverJson<S>, K>, options?: CallOptions): AsyncIterableIterator<ChunkOf<OverJson<S>, K>>
   /** Opens one connection for many messages. */
   converse(): Promise<Conversation<S>>
 }
@@ -58,7 +59,7 @@ export function client<S extends Specs>(protocol: Protocol<S>, url: string, opti
   const post = async (message: object, call: CallOptions): Promise<string> => {
     const limit = timeLimit(clock, milliseconds(call.timeout ?? options.timeout ?? TIMEOUT_DEFAULT_MS) + GRACE_MS, call.signal)
     try {
-      const response = await send(url, { method: 'POST', headers: headersFor(call), body: JSON.stringify(message), signal: limit.signal })
+      const response = await send(url, { method: 'POST', headers: headersFor(call), body: toJson(message), signal: limit.signal })
       if (!response.ok) throw await fromResponse(response)
       return await textOf(response)
     } catch (error) {

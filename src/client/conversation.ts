@@ -11,6 +11,7 @@ import { milliseconds, type Duration } from '../ground/duration.js'
 import { TroupeError } from '../ground/errors.js'
 import type { ChunkOf, EventKey, MessageOf, Protocol, ReplyOf, RequestKey, Specs, StreamKey } from '../runtime/protocol.js'
 import { ANSWER_CHARS_MAX, CREDIT, GRACE_MS, TIMEOUT_DEFAULT_MS, WAITING_MAX } from './limits.js'
+import { toJson, type OverJson } from './over-json.js'
 import { calledOff, fromProblem, noGateway, parse, silent, unanswered } from './problems.js'
 import { timeLimit } from './time-limit.js'
 
@@ -88,15 +89,15 @@ export class Conversation<S extends Specs> {
     listen(socket, { onmessage: ({ data }: { readonly data: unknown }) => this.#hear(data), onclose: () => this.#end(broken()), onerror: () => {} })
   }
 
-  async tell<K extends EventKey<S>>(message: MessageOf<S, K>, options: Sending = {}): Promise<void> {
+  async tell<K extends EventKey<S>>(message: MessageOf<OverJson<S>, K>, options: Sending = {}): Promise<void> {
     await this.#ask(message, options)
   }
 
-  async ask<K extends RequestKey<S>>(message: MessageOf<S, K>, options: Sending = {}): Promise<ReplyOf<S, K>> {
-    return (await this.#ask(message, options))['reply'] as ReplyOf<S, K>
+  async ask<K extends RequestKey<S>>(message: MessageOf<OverJson<S>, K>, options: Sending = {}): Promise<ReplyOf<OverJson<S>, K>> {
+    return (await this.#ask(message, options))['reply'] as ReplyOf<OverJson<S>, K>
   }
 
-  async *stream<K extends StreamKey<S>>(message: MessageOf<S, K>, options: Sending = {}): AsyncGenerator<ChunkOf<S, K>, undefined> {
+  async *stream<K extends StreamKey<S>>(message: MessageOf<OverJson<S>, K>, options: Sending = {}): AsyncGenerator<ChunkOf<OverJson<S>, K>, undefined> {
     const come: (Frame | TroupeError)[] = []
     let wake: (() => void) | undefined
     const take: Take = (what) => {
@@ -119,13 +120,13 @@ export class Conversation<S extends Specs> {
         over = !('chunk' in what)
         if ('error' in what) throw fromProblem(what['error'])
         if (over) return undefined
-        yield what['chunk'] as ChunkOf<S, K>
-        if (++read % (CREDIT / 2) === 0) this.#write({ id, credit: CREDIT / 2 })
+        yield what['chunk'] as ChunkOf<OverJson<S>, K>
+        if (++read % (CREDIT / 2) === 0) this.#tell({ id, credit: CREDIT / 2 })
       }
     } finally {
       options.signal?.removeEventListener('abort', leave)
       this.#waiting.delete(id)
-      if (!over) this.#write({ id, cancel: true })
+      if (!over) this.#tell({ id, cancel: true })
     }
   }
 
@@ -148,7 +149,7 @@ export class Conversation<S extends Specs> {
         else resolve(what)
       }
       const leave = (): void => {
-        this.#write({ id, cancel: true })
+        this.#tell({ id, cancel: true })
         done(limit.isOver() ? unanswered(this.#url) : calledOff())
       }
       let id = 0
@@ -167,13 +168,14 @@ export class Conversation<S extends Specs> {
     if (signal?.aborted === true) throw calledOff()
     if (this.#waiting.size >= WAITING_MAX) throw new TroupeError('Overloaded', `${WAITING_MAX} messages of this conversation wait for their answers`, 'wait for an answer first', { retryAfterMs: 0 })
     const id = ++this.#ids
+    const text = toJson({ id, message, ...(timeout !== undefined && { timeout: milliseconds(timeout) }) })
     this.#waiting.set(id, take)
-    this.#write({ id, message, ...(timeout !== undefined && { timeout: milliseconds(timeout) }) })
+    this.#socket.send(text)
     return id
   }
 
-  #write(frame: object): void {
-    if (this.#socket.readyState === OPEN) this.#socket.send(JSON.stringify(frame))
+  #tell(frame: object): void {
+    if (this.#socket.readyState === OPEN) this.#socket.send(toJson(frame))
   }
 
   #hear(data: unknown): void {

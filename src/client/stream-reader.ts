@@ -9,6 +9,7 @@ import type { Clock } from '../ground/clock.js'
 import { TroupeError } from '../ground/errors.js'
 import { piecesOf } from './body.js'
 import { ANSWER_CHARS_MAX, GRACE_MS, RECONNECT_FIRST_MS, RECONNECT_LONGEST_MS } from './limits.js'
+import { toJson } from './over-json.js'
 import { fromProblem, fromResponse, parse, silent, unreachable } from './problems.js'
 import { timeLimit } from './time-limit.js'
 
@@ -80,7 +81,7 @@ async function* connected({ url, send, clock, idleMs, message, headers }: Openin
   const line = new AbortController()
   const heard = <T>(coming: Promise<T>): Promise<T> => unlessSilent(coming, clock, idleMs, () => line.abort(), url)
   const signal = AbortSignal.any([leave, line.signal])
-  const response = await heard(send(url, { method: 'POST', headers: { ...headers, accept: 'text/event-stream', 'troupe-resumable': 'yes', ...(last !== '' && { 'last-event-id': last }) }, body: JSON.stringify(message()), signal }))
+  const response = await heard(send(url, { method: 'POST', headers: { ...headers, accept: 'text/event-stream', 'troupe-resumable': 'yes', ...(last !== '' && { 'last-event-id': last }) }, body: toJson(message()), signal }))
   if (!response.ok) throw await heard(fromResponse(response))
   const pieces = piecesOf(response)
   let text = ''

@@ -2,11 +2,12 @@
 import { dirname, join, normalize } from 'node:path'
 import { readFileSync } from 'node:fs'
 import { afterEach, describe, expect, expectTypeOf, test } from 'vitest'
-import { client, TroupeError } from 'troupe/client'
+import { actor } from 'troupe'
+import { client, event, protocol, request, TroupeError } from 'troupe/client'
 import { WebSocket } from 'ws'
 import type { OpenSocket } from 'troupe/client'
 import { root } from '../house/tree.js'
-import { rejection } from '../runtime/stage.js'
+import { any, rejection } from '../runtime/stage.js'
 import { breakingProxy } from './breaking-proxy.js'
 import { Counter, Pet, open, type Stage } from './shop.js'
 
@@ -41,6 +42,34 @@ describe('a client', () => {
     expect(error.code).toBe('Unhandled')
     expect(await rejection(client(Counter, `${stage.url}/actors/counter`).stream({ type: 'count', to: 'x' as unknown as number }).next())).toMatchObject({ code: 'InvalidMessage', details: { issues: [{ path: 'to' }] } })
     expect(await rejection(client(Pet, 'http://127.0.0.1:1/actors/pet').ask({ type: 'name' }))).toMatchObject({ code: 'Interrupted' })
+  })
+
+  test('gets what JSON has no word for in the form that its types say, and sends none of it', async () => {
+    const Odd = protocol({
+      kept: request(null, any<{ bytes: Uint8Array; vector: Float32Array; at: Date; big: bigint; seen: Set<string>; rows: Map<string, number>; nothing?: string }>()),
+      forget: request(null, any<undefined>()),
+      keep: event(any<{ bytes: Uint8Array | string }>()),
+    })
+    stage = await open({ actors: { odd: Odd } })
+    stage.troupe.spawn('odd', actor(Odd, {
+      on: {
+        kept: () => ({ bytes: new Uint8Array([1, 2]), vector: new Float32Array([0.5]), at: new Date(0), big: 2n ** 60n, seen: new Set(['a']), rows: new Map([['b', 1]]) }),
+        forget: () => undefined,
+        keep: () => {},
+      },
+    }))
+    const odd = client(Odd, `${stage.url}/actors/odd`, { webSocket })
+    const kept = await odd.ask({ type: 'kept' })
+    expectTypeOf(kept).toEqualTypeOf<{ bytes: string; vector: number[]; at: string; big: string; seen: string[]; rows: Record<string, number>; nothing?: string }>()
+    expect(kept).toEqual({ bytes: 'AQI=', vector: [0.5], at: '1970-01-01T00:00:00.000Z', big: '1152921504606846976', seen: ['a'], rows: { b: 1 } })
+    expect(await odd.ask({ type: 'forget' })).toBeNull()
+    const talk = await odd.converse()
+    for (const sent of [odd, talk]) {
+      // @ts-expect-error bytes do not get through
+      expect(await rejection(sent.tell({ type: 'keep', bytes: new Uint8Array(1) }))).toMatchObject({ code: 'InvalidMessage', details: { field: 'bytes' } })
+    }
+    await talk.tell({ type: 'keep', bytes: 'as text' })
+    talk.close()
   })
 
   test('calls off what it no longer wants', async () => {
