@@ -1,10 +1,12 @@
 /** Who waits for whom: handlers that run one at a time and await each other in a ring would wait for ever. */
 import type { Address } from './address.js'
 import type { Cell } from './cell.js'
+import type { Receiver } from './receiver.js'
 
 /** The ring that `asker` would close by asking `asked`, or `undefined`. */
-export function findCycle(asker: Cell, asked: Cell): readonly Address[] | undefined {
-  const path = pathTo(asker, asked, new Set())
+export function findCycle(asker: Cell, asked: Receiver): readonly Address[] | undefined {
+  // Who awaits whom on another node is not known here: a deadline ends a ring over nodes.
+  const path = 'behaviour' in asked ? pathTo(asker, asked as Cell, new Set()) : undefined
   return path === undefined ? undefined : [asker.address, ...path]
 }
 

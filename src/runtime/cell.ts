@@ -25,6 +25,7 @@ import type { Outbox } from './outbox.js'
 import type { Parts } from './parts.js'
 import type { Message } from './protocol.js'
 import type { ActorEnding } from './ref.js'
+import type { Receiver, Target } from './receiver.js'
 import type { Resident } from './keyed.js'
 import type { AnyActorRef } from './xstate.js'
 import { Watches } from './watches.js'
@@ -40,13 +41,13 @@ export interface CellOptions {
 
 type Phase = 'starting' | 'active' | 'suspended' | 'stopping' | 'ended'
 
-export class Cell implements Runnable {
+export class Cell implements Runnable, Receiver, Target {
   queued = false
   resident: Resident | undefined
   readonly mailbox: Mailbox<Envelope>
   readonly behaviour: Behaviour
-  /** What a durable actor has accepted and committed. */
   readonly ledger: Ledger | undefined
+  readonly keepsAsks: boolean
   #phase: Phase = 'starting'
   #held = 0
   #children: Map<string, Cell> | undefined
@@ -64,6 +65,7 @@ export class Cell implements Runnable {
   ) {
     this.mailbox = new Mailbox(definition.options.mailbox)
     this.ledger = definition.options.durable === true ? Ledger.of(parts.journal, address, definition) : undefined
+    this.keepsAsks = this.ledger !== undefined
     this.behaviour = behaviourOf(this)
   }
 

@@ -87,7 +87,7 @@ export class DurableCharted extends Charted {
     const answers = this.#answersOf(plan, envelope)
     const state: KeptChart = { snapshot: keepSnapshot(step.snapshot), due: [...due], owed: [...owed.values()].map(({ id, from, sequence, type }) => [id, from, sequence, type]) }
     const now = parts.clock.now()
-    const entries = [...mail.map(mailEntry), ...effects.map(mailEntry), ...answers.map(({ to, outcome }) => replyEntry(to.from, to.sequence, to.id, outcome, now))]
+    const entries = [...[...mail, ...effects].map((each) => mailEntry(parts.nodes, each)), ...answers.map(({ to, outcome }) => replyEntry(parts.nodes, to.from, to.sequence, to.id, outcome, now))]
     const alarm = due.size === 0 ? undefined : Math.min(...[...due.values()].map(({ at }) => at))
     const ended = [...step.stopped.map(({ id }) => id), ...(within?.source !== undefined && isEnd(within.event) ? [within.source.id] : [])]
     const numbers = await this.#ledger.commit(state, this.#dealt(ended, envelope), entries, { alarm, handled: { type: envelope?.type ?? within?.event.type ?? 'xstate.init', from: envelope?.from ?? address, body: envelope?.body, chart: true } })

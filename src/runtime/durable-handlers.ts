@@ -141,7 +141,7 @@ export class DurableHandlers extends Handlers {
     const outcome = { ok: true, value: reply } as const
     const now = clock.now()
     // A durable asker may be asleep still, after a restart: the reply waits for it in the log.
-    const answer = envelope.correlation === 0 || envelope.sequence === 0 ? [] : [replyEntry(envelope.from, envelope.sequence, envelope.correlation, outcome, now)]
+    const answer = envelope.correlation === 0 || envelope.sequence === 0 ? [] : [replyEntry(this.cell.parts.nodes, envelope.from, envelope.sequence, envelope.correlation, outcome, now)]
     const numbers = await this.#ledger.commit(this.state, [envelope.entry, ...me.run.taken], [...entries, ...answer], { handled: { type: envelope.type, from: envelope.from, body: envelope.body, chart: false } })
     unclaimed.arrived(durable, numbers)
     if (answer.length > 0) router.awake(envelope.from)?.ledger?.replied(envelope.sequence, envelope.correlation, outcome, now)

@@ -8,6 +8,7 @@ import type { Ledger } from './ledger.js'
 import type { Outbox } from './outbox.js'
 import { patience } from './post.js'
 import type { Message } from './protocol.js'
+import type { Receiver } from './receiver.js'
 import type { AskOptions, Ref } from './ref.js'
 
 /** What a durable handler's behaviour lends to it. */
@@ -74,7 +75,7 @@ export class DurableMe extends HandlerMe {
     const until = await this.run.askUntil(at, patience(options))
     if (unclaimed.isAwaited(to.address)) await unclaimed.taken(to.address, Math.max(0, until - clock.now()), this.signal)
     const { address, cause } = this
-    const sender = { address, cause, asker: this, mayAsk: (cell: Cell, type: string) => this.mayAsk(cell, type) }
+    const sender = { address, cause, asker: this, mayAsk: (cell: Receiver, type: string) => this.mayAsk(cell, type) }
     return this.#durableCell.parts.post.ask(to, message, options, this.run.asking(sender, at, { to: to.address, message, until }))
   }
 

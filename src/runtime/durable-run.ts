@@ -163,7 +163,7 @@ export class DurableRun {
   asking(sender: Sender, at: number, { to, message, until }: { readonly to: Address; readonly message: unknown; readonly until: number }): Sender {
     const asked = this.askedAt(at)
     const answered = asked === undefined ? undefined : this.#ledger.replyTo(this.#envelope.entry, asked)?.outcome
-    return { ...sender, entry: this.#envelope.entry, asked, answered, until, keepAsk: (cell, envelope) => (cell.ledger === undefined ? undefined : this.keepAsk(at, `ask ${to}`, message, envelope, until)) }
+    return { ...sender, entry: this.#envelope.entry, asked, answered, until, keepAsk: (cell, envelope) => (cell.keepsAsks ? this.keepAsk(at, `ask ${to}`, message, envelope, until) : undefined) }
   }
 
   /** Until when an ask at this place waits: the same moment after a crash, kept with it when it goes to a durable actor. */
@@ -198,7 +198,7 @@ export class DurableRun {
   /** Keeps what the handler sent so far, before it leaves. */
   async keepSent(envelopes: readonly Envelope[]): Promise<void> {
     const durable = envelopes.filter(({ to }) => this.#cell.parts.unclaimed.keeps(to))
-    const numbers = await this.#ledger.keep(this.#envelope.entry, { t: 'sent', count: this.#sent }, durable.map(mailEntry))
+    const numbers = await this.#ledger.keep(this.#envelope.entry, { t: 'sent', count: this.#sent }, durable.map((each) => mailEntry(this.#cell.parts.nodes, each)))
     this.#cell.parts.unclaimed.arrived(durable, numbers)
   }
 
@@ -206,7 +206,7 @@ export class DurableRun {
   async keepAsk(at: number, name: string, message: unknown, ask: Envelope, until: number): Promise<void> {
     const input = hash(message)
     this.#asked.set(at, ask.id)
-    const numbers = await this.#ledger.keep(this.#envelope.entry, { t: 'asked', at, name, input, ask: ask.id, ...(until < Infinity && { until }) }, [mailEntry(ask)])
+    const numbers = await this.#ledger.keep(this.#envelope.entry, { t: 'asked', at, name, input, ask: ask.id, ...(until < Infinity && { until }) }, [mailEntry(this.#cell.parts.nodes, ask)])
     this.#cell.parts.unclaimed.arrived([ask], numbers)
   }
 
@@ -268,6 +268,6 @@ export class DurableRun {
   /** The mail of the last part of its outbox, for the step's own commit. */
   lastSent(envelopes: readonly Envelope[]): { readonly durable: readonly Envelope[]; readonly entries: readonly NewEntry[] } {
     const durable = envelopes.filter(({ to }) => this.#cell.parts.unclaimed.keeps(to))
-    return { durable, entries: durable.map(mailEntry) }
+    return { durable, entries: durable.map((each) => mailEntry(this.#cell.parts.nodes, each)) }
   }
 }

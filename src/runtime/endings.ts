@@ -14,6 +14,7 @@ const ENDING_OF: Readonly<Record<DeadReason, Exclude<Ending, 'waiting'>>> = {
   dropped: 'dead-lettered',
   'send-timeout': 'dead-lettered',
   failed: 'dead-lettered',
+  'node-lost': 'dead-lettered',
   expired: 'expired',
   unhandled: 'refused',
   overloaded: 'refused',
@@ -93,6 +94,7 @@ function outcome(envelope: Envelope, reason: DeadReason, error: unknown): Troupe
       return late(envelope)
     case 'failed':
       return new TroupeError('ActorFailed', `${to} failed on ${type}: ${describe(error)}`, `see the cause, and troupe.why(${id}) for what led there`, { id, address: to, ...retryHint(error) }, error)
+    case 'node-lost':
     case 'refused':
     case 'invalid':
       return error instanceof TroupeError ? error : new TroupeError('InvalidMessage', `${type} to ${to} was refused: ${describe(error)}`, 'see the cause', { id }, error)

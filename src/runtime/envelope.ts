@@ -21,11 +21,11 @@ export type CancelReason = 'caller' | 'reader-left' | 'deadline' | 'shutting-dow
 /** Whether it is the end of a life, and no wish: what a durable actor was doing is still to be done. */
 export const ofLife = (reason: string): boolean => reason === 'shutting-down' || reason === 'actor-stopped' || reason === 'actor-failed'
 
-/** How an envelope stands or ended: every envelope ends in exactly one of these ways. */
-export type Ending = 'waiting' | 'handled' | 'refused' | 'expired' | 'cancelled' | 'dead-lettered' | 'deferred'
+/** How an envelope stands or ended: every envelope ends in exactly one of these ways. One that was forwarded has gone to another node, where its story goes on. */
+export type Ending = 'waiting' | 'handled' | 'refused' | 'expired' | 'cancelled' | 'dead-lettered' | 'deferred' | 'forwarded'
 
 /** Why an envelope that nobody will process became a dead letter. */
-export type DeadReason = 'no-such-actor' | 'unhandled' | 'overloaded' | 'dropped' | 'expired' | 'failed' | 'stopped' | 'send-timeout' | 'refused' | 'invalid'
+export type DeadReason = 'no-such-actor' | 'unhandled' | 'overloaded' | 'dropped' | 'expired' | 'failed' | 'stopped' | 'send-timeout' | 'refused' | 'invalid' | 'node-lost'
 
 export interface Stamp {
   readonly id: number

@@ -15,6 +15,7 @@ import type { Me } from './me.js'
 import { Outbox } from './outbox.js'
 import type { Sender } from './post.js'
 import type { Message, Protocol, Specs } from './protocol.js'
+import type { Receiver } from './receiver.js'
 import type { ActorEnding, AskOptions, Ref } from './ref.js'
 import { cancelled, type Asker, type OpenAsk } from './replies.js'
 import type { SpawnOptions } from './troupe.js'
@@ -49,7 +50,6 @@ export class HandlerMe implements Sender, Asker {
   #awaited: Awaited | undefined
   /** What was sent before an await and has not left yet. */
   #leaving: Promise<void> | undefined
-
   /** Effects begun so far. */
   #effects = 0
 
@@ -239,9 +239,9 @@ export class HandlerMe implements Sender, Asker {
     const { parts } = this.#cell
     const cell = this.#cell
     const told = (ending: ActorEnding): void => parts.post.notify(cell, message(ending))
-    const other = parts.router.cell(ref.address)
+    const other = parts.router.watches(ref.address)
     if (other === undefined) return told({ kind: 'no-such-actor' })
-    cell.watches.follow(other.watches, (ending) => {
+    cell.watches.follow(other, (ending) => {
       try {
         told(ending)
       } catch (error) {
@@ -268,7 +268,7 @@ export class HandlerMe implements Sender, Asker {
 
   // ── its own asks ──────────────────────────────────────────────────────────────────────────────
 
-  mayAsk(cell: Cell, type: string): void {
+  mayAsk(cell: Receiver, type: string): void {
     if (!this.#active || !this.#handlers.exclusive) return
     const cycle = findCycle(this.#cell, cell)
     if (cycle === undefined) return

@@ -52,7 +52,7 @@ export class History<State = unknown> {
     const packed = pack(kept)
     const version = by !== undefined && by !== 0 ? { by } : {}
     const beside = keepStep(to, 1, 1, { ...version, time, handled: { type: 'forked', from: this.#address, body: undefined, chart }, effects: [], state: packed })
-    await this.#journal.begin(to, { ...version, state: packed, high: 0, open: [], alarm: due.length === 0 ? undefined : Math.min(...due), history: { steps: 1, keep: 1 } }, children.map((child) => mailEntry(effectMail(to, child))), beside)
+    await this.#journal.begin(to, { ...version, state: packed, high: 0, open: [], alarm: due.length === 0 ? undefined : Math.min(...due), history: { steps: 1, keep: 1 } }, children.map((child) => mailEntry(undefined, effectMail(to, child))), beside)
   }
 
   #stateAt(n: number): { readonly state: unknown; readonly chart: boolean; readonly time: number; readonly by: number | undefined } {

@@ -30,7 +30,7 @@ export interface Why extends Story {
   readonly caused: readonly Story[]
 }
 
-const ENDINGS: readonly Ending[] = ['waiting', 'handled', 'refused', 'expired', 'cancelled', 'dead-lettered', 'deferred']
+const ENDINGS: readonly Ending[] = ['waiting', 'handled', 'refused', 'expired', 'cancelled', 'dead-lettered', 'deferred', 'forwarded']
 const MASK = RECORD_COUNT - 1
 
 export class Inspection {

@@ -72,6 +72,8 @@ export class Journal {
   /** The versions of the definitions that run. */
   readonly #versions = new Map<string, number>()
   readonly #alarms: Alarms
+  /** Told of what the log keeps for other nodes, in the order of its numbers. */
+  onAway: { numbered(address: Address, n: number): void; stored(address: Address, n: number): void; lost(address: Address, n: number): void } | undefined
   #n: number
 
   private constructor(store: SealedStore, clock: Clock, epoch: number, n: number) {
@@ -185,11 +187,16 @@ export class Journal {
     const known = new Set(left.map(({ n }) => n))
     const numbers = [...(this.#open.get(address) ?? [])].flatMap(([mail, effects]) => [mail, ...effects]).filter((n) => !known.has(n))
     if (numbers.length === 0) return left
-    return [...left, ...numbers.flatMap((n) => this.#entry(address, n) ?? [])].toSorted((a, b) => a.n - b.n)
+    return [...left, ...numbers.flatMap((n) => this.entry(address, n) ?? [])].toSorted((a, b) => a.n - b.n)
   }
 
-  /** Nothing when it is still on its way to the store. */
-  #entry(address: Address, n: number): LogEntry | undefined {
+  /** Goes into the store with whatever is written next. */
+  keepWithNext(change: Change): void {
+    this.#unwritten.push(change)
+  }
+
+  /** An entry of the log. Nothing when it is still on its way to the store; throws `StoreCorrupt` for one that is damaged. */
+  entry(address: Address, n: number): LogEntry | undefined {
     const [found] = this.#store.range(['log', n], ['log', n + 1])
     const entry = found?.value === undefined ? undefined : readEntry(n, found.value)
     if (found !== undefined && entry === undefined) throw damaged(address)
@@ -295,8 +302,10 @@ export class Journal {
     } catch (error) {
       this.#unwritten.push(...names)
       for (const [i, n] of numbers.entries()) this.#forget(n, entries[i] as NewEntry)
+      if (this.onAway !== undefined) for (const [i, n] of numbers.entries()) this.onAway.lost((entries[i] as NewEntry).address, n)
       throw error
     }
+    if (this.onAway !== undefined) for (const [i, n] of numbers.entries()) this.onAway.stored((entries[i] as NewEntry).address, n)
   }
 
   #number(entries: readonly NewEntry[]): { changes: Change[]; numbers: number[] } {
@@ -304,6 +313,7 @@ export class Journal {
     const changes = entries.map((entry): Change => {
       const n = ++this.#n
       numbers.push(n)
+      this.onAway?.numbered(entry.address, n)
       this.#opened(n, entry)
       const now = this.#clock.now()
       const by = this.#versions.get(kindOf(entry.address)) ?? 0

@@ -12,6 +12,7 @@ import { keepStep, type Handled, type HistoryStep } from './history-step.js'
 import type { Journal } from './journal.js'
 import type { LogEntry, NewEntry } from './log-entry.js'
 import type { Failed, Outcome, Recorded } from './replay.js'
+import type { Nodes } from './transport/nodes.js'
 import { Upcast } from './upcast.js'
 
 /** What the log keeps of a handler's effects, packed. */
@@ -195,7 +196,7 @@ export class Ledger {
 
   /** Mail for this actor: in the log before its sender is told. */
   accept(envelope: Envelope, now: number): Promise<void> {
-    const { numbers, kept } = this.#journal.append([mailEntry(envelope)])
+    const { numbers, kept } = this.#journal.append([mailEntry(undefined, envelope)])
     this.arrived(envelope, numbers[0] as number, now)
     return this.#counted(kept)
   }
@@ -304,8 +305,9 @@ function again(open: Open, { over, from, sent }: Failed): void {
   for (const at of open.due.keys()) if (at >= from) open.due.delete(at)
 }
 
-export const mailEntry = (envelope: Envelope): NewEntry => ({ address: envelope.to, of: 0, body: packEnvelope(envelope, envelope.body) })
-export const replyEntry = (address: Address, of: number, ask: number, outcome: Outcome, now: number): NewEntry => ({ address, of, body: pack({ t: 'reply', ask, outcome, now } satisfies Effect) })
+/** Mail as the log keeps it: for its actor, or for the node that its actor is on. */
+export const mailEntry = (nodes: Pick<Nodes, 'mailEntry'> | undefined, envelope: Envelope): NewEntry => nodes?.mailEntry(envelope) ?? { address: envelope.to, of: 0, body: packEnvelope(envelope, envelope.body) }
+export const replyEntry = (nodes: Pick<Nodes, 'replyEntry'> | undefined, address: Address, of: number, ask: number, outcome: Outcome, now: number): NewEntry => nodes?.replyEntry(address, of, ask, outcome) ?? ({ address, of, body: pack({ t: 'reply', ask, outcome, now } satisfies Effect) })
 
 function fromEntry({ n, body: bytes, now }: LogEntry): Envelope {
   const { header: h, body } = unpackEnvelope(bytes)

@@ -110,3 +110,39 @@ export const HISTORY_KEEP = 1_000
 
 /** How long a durable handler that waits for time or mail alone stays in memory; one that cannot leave then is looked at again, after twice as long each time, and once a minute at last. */
 export const DOZE_MS = 1_000
+
+/** Items under way from one node to another; the rest waits at its sender. */
+export const LINK_WINDOW = 1_024
+
+/** Bytes of items that travel in one frame; a larger item travels alone. */
+export const LINK_BYTES = 64 * 1_024
+
+/** How long a node waits for a word of another before it says its own again; twice as long each time, up to LINK_RETRY_MAX_MS. */
+export const LINK_RETRY_MS = 100
+
+/** The longest wait between two tries to reach a node. */
+export const LINK_RETRY_MAX_MS = 5_000
+
+/** How long a node may be silent: then what it has not answered is given up with `Interrupted`; what the log keeps for it is tried on. */
+export const LINK_SILENT_MS = 30_000
+
+/** Messages of volatile senders on their way to one node that has not accepted them; then who sends waits, as before a full mailbox. */
+export const LINK_MAIL_MAX = 4_096
+
+/** Bytes of such messages. */
+export const LINK_MAIL_BYTES_MAX = 64 * 1_024 * 1_024
+
+/** Parcels that the log keeps for one node and that it does not have; then a durable actor that sent one waits with its next message. */
+export const OWED_MAX = 4_096
+
+/** Parcels on their way to one node. */
+export const OWED_WINDOW = 1_024
+
+/** Chunks that a node reads of another's stream before it says so: less than STREAM_WINDOW. */
+export const READ_CHUNKS = 8
+
+/** Parcels of another node that go to the store together. */
+export const INTAKE_BATCH = 256
+
+/** Nodes of one troupe. */
+export const NODES_MAX = 64

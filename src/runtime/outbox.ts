@@ -5,6 +5,7 @@ import type { Endings } from './endings.js'
 import type { DeadReason, Envelope } from './envelope.js'
 import { OUTBOX_BYTES_MAX, OUTBOX_COUNT_MAX, SEND_TIMEOUT_MS } from './limits.js'
 import type { Parts } from './parts.js'
+import type { Receiver } from './receiver.js'
 import type { Router } from './router.js'
 
 export class Outbox {
@@ -82,10 +83,10 @@ export class Outbox {
   }
 }
 
-/** The cell that an envelope is for, or why there is none: a keyed actor may have no room to wake in. */
-function receiver(router: Router, { to }: Envelope): Cell | DeadReason {
+/** Whom an envelope is for, or why there is nobody: a keyed actor may have no room to wake in. */
+function receiver(router: Router, { to }: Envelope): Receiver | DeadReason {
   try {
-    return router.cell(to) ?? 'no-such-actor'
+    return router.receiver(to) ?? 'no-such-actor'
   } catch {
     return 'overloaded'
   }

@@ -14,6 +14,7 @@ import type { Ref } from './ref.js'
 import type { Replies } from './replies.js'
 import type { Router } from './router.js'
 import type { Topics } from './topics.js'
+import type { Nodes } from './transport/nodes.js'
 import type { Unclaimed } from './unclaimed.js'
 
 /** What the cells of one troupe share. */
@@ -27,6 +28,8 @@ export interface Parts {
   readonly topics: Topics
   /** Where durable actors keep what they accept and commit, in a troupe that has a store. */
   readonly journal: Journal | undefined
+  /** The other nodes, in a troupe that has some. */
+  readonly nodes: Nodes | undefined
   /** What waits for durable actors that are not back yet. */
   readonly unclaimed: Unclaimed
   /** Durable actors that left memory while their handlers wait. */

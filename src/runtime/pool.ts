@@ -3,6 +3,7 @@ import { TroupeError } from '../ground/errors.js'
 import type { Cell } from './cell.js'
 import type { Definition } from './definition.js'
 import { fingerprint } from './fingerprint.js'
+import type { Target } from './receiver.js'
 import type { Message } from './protocol.js'
 
 /**
@@ -17,7 +18,7 @@ export interface PoolOptions {
   readonly route?: Route
 }
 
-export class Pool {
+export class Pool implements Target {
   readonly definition: Definition
   readonly members: readonly Cell[]
   readonly #route: Route

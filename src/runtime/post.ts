@@ -3,6 +3,7 @@ import { asTroupeError, TroupeError } from '../ground/errors.js'
 import { milliseconds } from '../ground/duration.js'
 import { OUTSIDE, type Address } from './address.js'
 import type { Cell } from './cell.js'
+import type { Receiver } from './receiver.js'
 import { pack } from './codec.js'
 import { Envelope, PRIORITY, type Cause, type DeadReason, type PriorityName } from './envelope.js'
 import { heed } from './heed.js'
@@ -21,17 +22,19 @@ export interface Sender {
   readonly cause: Cause | undefined
   readonly asker: Asker | undefined
   /** Throws `AskCycle` when asking this cell could never end. */
-  readonly mayAsk?: (cell: Cell, type: string) => void
+  readonly mayAsk?: (cell: Receiver, type: string) => void
   /** The mail of a durable actor whose handler or effect sends: what comes back belongs to it. */
   readonly entry?: number
   /** Keeps an ask before it is sent; nothing when it need not be kept. */
-  readonly keepAsk?: (cell: Cell, envelope: Envelope) => Promise<void> | undefined
+  readonly keepAsk?: (cell: Receiver, envelope: Envelope) => Promise<void> | undefined
   /** The id of an ask that a former life has sent already: it is only waited for. */
   readonly asked?: number | undefined
   /** Until when it waits, where that was settled before. */
   readonly until?: number
   /** What came of it since, while the handler was still on its way back to this ask. */
   readonly answered?: Outcome | undefined
+  /** It is on another node, which has let its own interceptors see the message; here it is checked, whatever the sends inside are. */
+  readonly isForeign?: boolean
 }
 const OUTSIDER: Sender = { address: OUTSIDE, cause: undefined, asker: undefined }
 const senderOf = ({ from }: Ref): Sender => (from === undefined ? OUTSIDER : { address: from, cause: undefined, asker: undefined })
@@ -46,8 +49,8 @@ function refusal(error: unknown): Promise<never> {
   return refused
 }
 
-/** All that an envelope needs of the cell it is for; a chart's child has it before it has a cell. */
-type Receiver = Pick<Cell, 'address' | 'definition'>
+/** All that an envelope needs of whom it is for; a chart's child has it before it has a cell. */
+type Addressee = Pick<Receiver, 'address' | 'definition'>
 
 export class Post {
   readonly #parts: Omit<Parts, 'post'>
@@ -58,13 +61,15 @@ export class Post {
   constructor(parts: Omit<Parts, 'post'>) {
     this.#parts = parts
     // Ids never come again: each opening of a store starts a range of its own.
-    this.#ids = (parts.journal?.epoch ?? 0) * 2 ** 32
+    const epoch = parts.journal?.epoch ?? 0
+    this.#ids = parts.nodes?.idsFrom(epoch) ?? epoch * 2 ** 32
   }
 
   /** Makes the envelope of a message for a cell; throws what makes it impossible, with nothing sent. */
-  stamp(cell: Receiver, given: Message, kind: Spec['kind'] | 'any', sender: Sender, priority: PriorityName = 'normal', deadline = 0): Envelope {
-    const message = this.#parts.interceptors.sent(given, cell.address, sender.address)
-    if (this.#parts.checked) checkFor(cell, message, kind)
+  stamp(cell: Addressee, given: Message, kind: Spec['kind'] | 'any', sender: Sender, priority: PriorityName = 'normal', deadline = 0): Envelope {
+    const isForeign = sender.isForeign === true
+    const message = isForeign ? given : this.#parts.interceptors.sent(given, cell.address, sender.address)
+    if (isForeign || this.#parts.checked) checkFor(cell, message, kind)
     return this.#envelope(cell.address, message, kind === 'request' || kind === 'stream', sender, priority, deadline)
   }
 
@@ -92,7 +97,7 @@ export class Post {
     }
   }
 
-  #tellOne(cell: Cell, message: Message, options: TellOptions | undefined, sender: Sender): Promise<void> {
+  #tellOne(cell: Receiver, message: Message, options: TellOptions | undefined, sender: Sender): Promise<void> {
     let envelope: Envelope
     try {
       envelope = this.stamp(cell, message, 'event', sender, options?.priority)
@@ -105,7 +110,7 @@ export class Post {
     return refusal(admission)
   }
 
-  #awaitRoom(cell: Cell, envelope: Envelope, signal: AbortSignal | undefined): Promise<void> {
+  #awaitRoom(cell: Receiver, envelope: Envelope, signal: AbortSignal | undefined): Promise<void> {
     const { endings } = this.#parts
     const waited = new Promise<void>((resolve, reject) => {
       const leave = (): void => {
@@ -137,11 +142,13 @@ export class Post {
     return this.#each(picked, (cell) => this.stamp(cell, message, 'event', sender, priority))
   }
 
-  /** One envelope for each subscriber of a topic; a subscriber that does not take the message gets it as a dead letter. */
+  /** One envelope for each subscriber of a topic, and one for each other node; a subscriber that does not take the message gets it as a dead letter. */
   toPublish(sender: Sender, topic: string, message: Message): readonly Envelope[] {
-    const { topics, router } = this.#parts
-    return this.#each([...topics.match(topic)], (address) => {
+    const { topics, router, nodes } = this.#parts
+    const elsewhere = sender.isForeign === true ? [] : (nodes?.others.map((node) => nodes.topicAt(node, topic)) ?? [])
+    return this.#each([...topics.match(topic), ...elsewhere], (address) => {
       try {
+        if (nodes?.isAway(address) === true) return this.#envelope(address, message, false, sender, 'normal', 0)
         const cell = router.cell(address)
         return cell === undefined ? undefined : this.stamp(cell, message, 'any', sender)
       } catch (error) {
@@ -197,9 +204,10 @@ export class Post {
   async #publish(topic: string, message: Message): Promise<void> {
     if (this.closed) throw cancelled(message.type, topic, 'shutting-down')
     const settled = this.toPublish(OUTSIDER, topic, message).map(async (envelope) => {
-      const cell = this.#parts.router.awake(envelope.to)
+      const cell = this.#parts.router.receiver(envelope.to)
       if (cell === undefined) throw this.#parts.endings.dead(envelope, 'no-such-actor')
       if (cell.accept(envelope) === 'full') await this.#awaitRoom(cell, envelope, undefined)
+      else await envelope.kept
     })
     await Promise.all(settled)
   }
@@ -213,14 +221,14 @@ export class Post {
     }
   }
 
-  #askOne(cell: Cell, message: Message, options: AskOptions, sender: Sender): Promise<unknown> {
+  #askOne(cell: Receiver, message: Message, options: AskOptions, sender: Sender): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#open(cell, message, 'request', options, sender, resolve, reject, undefined)
     })
   }
 
   /** Asks all; the first reply wins, and calls the others off. */
-  async #askFirst(cells: readonly Cell[], message: Message, options: AskOptions, sender: Sender): Promise<unknown> {
+  async #askFirst(cells: readonly Receiver[], message: Message, options: AskOptions, sender: Sender): Promise<unknown> {
     const race = new AbortController()
     const stop = (): void => race.abort('caller')
     const release = options.signal === undefined ? noop : heed(options.signal, stop)
@@ -250,7 +258,7 @@ export class Post {
     )
     try {
       const picked = this.#pick(ref, message, sender)
-      const cell = isSingle(picked) ? picked : (picked[0] as Cell)
+      const cell = isSingle(picked) ? picked : (picked[0] as Receiver)
       ask = this.#open(cell, message, 'stream', options, sender, noop, (error) => channel.fail(error as TroupeError), channel)
       channel.id = ask?.envelope.id ?? 0
     } catch (error) {
@@ -259,14 +267,14 @@ export class Post {
     return channel
   }
 
-  #pick(ref: Ref, message: Message, sender: Sender): Cell | readonly Cell[] {
+  #pick(ref: Ref, message: Message, sender: Sender): Receiver | readonly Receiver[] {
     if (this.closed && sender.address === OUTSIDE) throw cancelled(message.type, ref.address, 'shutting-down')
     const target = this.#parts.router.find(ref)
     if (target === undefined) throw this.#nobody(ref.address, message, sender)
     return target.pick(message)
   }
 
-  #open(cell: Cell, message: Message, kind: 'request' | 'stream', options: AskOptions, sender: Sender, resolve: (value: unknown) => void, reject: (error: unknown) => void, channel: Channel | undefined): OpenAsk | undefined {
+  #open(cell: Receiver, message: Message, kind: 'request' | 'stream', options: AskOptions, sender: Sender, resolve: (value: unknown) => void, reject: (error: unknown) => void, channel: Channel | undefined): OpenAsk | undefined {
     const { replies, clock, endings } = this.#parts
     sender.mayAsk?.(cell, message.type)
     const own = sender.cause?.deadline ?? 0
@@ -303,26 +311,26 @@ export class Post {
   }
 
   /** A refusal has told the asker already: every ending does. */
-  #admit(ask: OpenAsk, cell: Cell): void {
+  #admit(ask: OpenAsk, cell: Receiver): void {
     if (cell.accept(ask.envelope) === 'full') this.#waitInLine(ask, cell)
   }
 
   /** While an ask was being kept its actor may have left memory; the mail is in the log, so it is for whoever is there now. */
-  #admitKept(ask: OpenAsk, cell: Cell): void {
+  #admitKept(ask: OpenAsk, cell: Receiver): void {
     try {
-      this.#admit(ask, cell.alive ? cell : (this.#parts.router.cell(cell.address) ?? cell))
+      this.#admit(ask, cell.alive ? cell : (this.#parts.router.receiver(cell.address) ?? cell))
     } catch {
       // Too many are at work for it to wake: its next life has the mail, and its asker waits.
     }
   }
 
   /** The envelope of an ask that was sent before: only its id and its way back count. */
-  #again(cell: Cell, message: Message, id: number, { address }: Sender): Envelope {
+  #again(cell: Receiver, message: Message, id: number, { address }: Sender): Envelope {
     return new Envelope(id, cell.address, address, message.type, pack(message), id, 0, 0, PRIORITY.normal, id, id, 0)
   }
 
   /** The ask waits for room; whatever settles it earlier takes it out of the line. */
-  #waitInLine(ask: OpenAsk, cell: Cell): void {
+  #waitInLine(ask: OpenAsk, cell: Receiver): void {
     const { endings } = this.#parts
     const { envelope, release } = ask
     const waiter = cell.awaitRoom(envelope, (admitted) => {
@@ -359,11 +367,11 @@ export class Post {
 }
 
 const NO_OPTIONS: AskOptions = {}
-const isSingle = (picked: Cell | readonly Cell[]): picked is Cell => !Array.isArray(picked)
+const isSingle = (picked: Receiver | readonly Receiver[]): picked is Receiver => !Array.isArray(picked)
 /** How long an asker waits. */
 export const patience = ({ timeout }: AskOptions = NO_OPTIONS): number => (timeout === undefined ? ASK_TIMEOUT_MS : timeout === 'none' ? Infinity : milliseconds(timeout))
 
-function checkFor(cell: Receiver, message: Message, kind: Spec['kind'] | 'any'): void {
+function checkFor(cell: Addressee, message: Message, kind: Spec['kind'] | 'any'): void {
   const spec = cell.definition.protocol.specs[message.type]
   // What no protocol names is the receiver's to refuse, as `Unhandled`.
   if (spec === undefined) return

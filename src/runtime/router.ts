@@ -1,10 +1,14 @@
-/** Where an address leads: a cell that is here, a keyed one to wake, a pool, or nobody. Decided here and nowhere else. */
+/** Where an address leads: to another node, a cell that is here, a keyed one to wake, a pool, or nobody. Decided here and nowhere else. */
 import { TroupeError } from '../ground/errors.js'
 import { isChild, kindOf, type Address } from './address.js'
 import type { Cell } from './cell.js'
 import type { Dozing } from './dozing.js'
 import type { Keyed } from './keyed.js'
+import type { Definition } from './definition.js'
 import type { Pool } from './pool.js'
+import type { Receiver, Target } from './receiver.js'
+import type { Nodes } from './transport/nodes.js'
+import type { Watches } from './watches.js'
 import type { Ref } from './ref.js'
 
 export class Router {
@@ -12,23 +16,31 @@ export class Router {
   readonly #keyed = new Map<string, Keyed>()
   readonly #pools = new Map<Address, Pool>()
   readonly #dozing: () => Dozing
+  readonly #nodes: Nodes | undefined
 
-  constructor(dozing: () => Dozing) {
+  constructor(dozing: () => Dozing, nodes?: Nodes) {
     this.#dozing = dozing
+    this.#nodes = nodes
   }
 
   /** Where a ref leads now. Throws `Overloaded` when a keyed actor cannot be woken. */
-  find(ref: Ref): Cell | Pool | undefined {
-    const known = ref.target as Cell | Pool | undefined
+  find(ref: Ref): Target | undefined {
+    const known = ref.target as Target | undefined
     if (known?.alive === true) return known
     const pool = this.#pools.get(ref.address)
-    const found = pool === undefined ? this.cell(ref.address) : pool.alive ? pool : undefined
+    const found = this.#nodes?.remote(ref.address, ref.protocol) ?? (pool === undefined ? this.cell(ref.address) : pool.alive ? pool : undefined)
     ref.target = found
     return found
   }
 
-  /** The cell at an address, woken when it is keyed and asleep. Throws `Overloaded` when it cannot be woken. */
+  /** Whom an envelope for an address is handed to. Throws `Overloaded` when a keyed actor cannot be woken. */
+  receiver(address: Address): Receiver | undefined {
+    return this.#nodes?.remote(address) ?? this.cell(address)
+  }
+
+  /** The cell at an address here, woken when it is keyed and asleep. Throws `Overloaded` when it cannot be woken. */
   cell(address: Address): Cell | undefined {
+    if (this.#nodes?.isAway(address) === true) return undefined
     return this.#cells.get(address) ?? (isChild(address) ? undefined : (this.#dozing().wake(address) ?? this.#keyed.get(kindOf(address))?.wake(address)))
   }
 
@@ -42,9 +54,19 @@ export class Router {
     return this.#cells.get(address)
   }
 
+  /** Where the end of whoever is at an address is told; nothing where nobody is. */
+  watches(address: Address): Pick<Watches, 'add'> | undefined {
+    return this.#nodes?.isAway(address) === true ? { add: (told) => (this.#nodes as Nodes).watch(address, told) } : this.cell(address)?.watches
+  }
+
+  /** The definition of whoever is at an address here, or would wake there. */
+  definition(address: Address): Definition | undefined {
+    return this.#cells.get(address)?.definition ?? (isChild(address) ? undefined : this.#keyed.get(kindOf(address))?.definition)
+  }
+
   /** Whether somebody is at an address, or would wake there. */
   has(address: Address): boolean {
-    return this.#cells.has(address) || this.#dozing().has(address) || this.#pools.has(address) || this.#keyed.has(kindOf(address))
+    return this.#nodes?.isAway(address) === true || this.#cells.has(address) || this.#dozing().has(address) || this.#pools.has(address) || this.#keyed.has(kindOf(address))
   }
 
   pool(address: Address): Pool | undefined {

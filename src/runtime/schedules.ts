@@ -236,7 +236,7 @@ class Running implements Schedule {
   }
 
   async keep(kept: Kept, mail?: Envelope): Promise<readonly number[]> {
-    const numbers = await this.#parts.journal?.keepBeside({ kind: 'put', key: ['schedule', this.name], value: pack([VERSION, kept]) }, mail === undefined ? [] : [mailEntry(mail)])
+    const numbers = await this.#parts.journal?.keepBeside({ kind: 'put', key: ['schedule', this.name], value: pack([VERSION, kept]) }, mail === undefined ? [] : [mailEntry(undefined, mail)])
     this.kept = kept
     return numbers ?? []
   }

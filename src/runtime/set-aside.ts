@@ -11,7 +11,7 @@ export function setAside(parts: Omit<Parts, 'post'>, envelope: Envelope, told: T
   const { from, to, sequence, correlation } = envelope
   const outcome = { ok: false, error: told } as const
   const now = clock.now()
-  const answer = told === undefined || correlation === 0 || sequence === 0 ? [] : [replyEntry(from, sequence, correlation, outcome, now)]
+  const answer = told === undefined || correlation === 0 || sequence === 0 ? [] : [replyEntry(parts.nodes, from, sequence, correlation, outcome, now)]
   router.awake(to)?.ledger?.deal(envelope, answer).then(
     () => {
       if (told === undefined || answer.length === 0) return

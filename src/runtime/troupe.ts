@@ -34,6 +34,7 @@ import type { OpenStore } from './store/store.js'
 import { stopOnSignals } from './signals.js'
 import type { SupervisionPolicy } from './supervision.js'
 import { Topics } from './topics.js'
+import { Nodes, type NodeOptions } from './transport/nodes.js'
 import { Unclaimed } from './unclaimed.js'
 
 export interface TroupeOptions {
@@ -47,6 +48,8 @@ export interface TroupeOptions {
   readonly interceptors?: readonly Interceptor[]
   /** The kernels that `infer` reaches. The caller stops them; without, a default host starts on first need and stops with the troupe. */
   readonly host?: Kernels
+  /** This process as one of the nodes of a troupe that runs on several. */
+  readonly node?: NodeOptions
   /** Stops the troupe on SIGINT and SIGTERM, and lets the process end by itself with code 0. Default false. */
   readonly signals?: boolean
   /** Where `me.log` and a chart's `log` go. Default standard error. */
@@ -86,7 +89,8 @@ export class Troupe {
     const inspection = new Inspection()
     const replies = new Replies(clock)
     const log = options.log ?? toStderr
-    const router: Router = new Router(() => dozing)
+    const nodes = options.node === undefined ? undefined : new Nodes(options.node)
+    const router: Router = new Router(() => dozing, nodes)
     const dozing = new Dozing({ clock, replies, router, log, journal })
     this.deadLetters = new DeadLetters((to, message) => this.#resend(to, message))
     const parts = {
@@ -98,7 +102,8 @@ export class Troupe {
       router,
       topics: new Topics(),
       journal,
-      unclaimed: new Unclaimed({ router, journal, clock, log }),
+      nodes,
+      unclaimed: new Unclaimed({ nodes, router, journal, clock, log }),
       dozing,
       interceptors: new Interceptors(options.interceptors ?? []),
       checked: (options.check ?? (process.env['NODE_ENV'] === 'production' ? 'boundary' : 'always')) === 'always',
@@ -122,12 +127,14 @@ export class Troupe {
       stop: (address) => this.#stopActor(address),
       watch: (address, signal) => this.#watch(address, signal),
     }
+    nodes?.begin(this.#parts, { stop: (address) => this.#stopActor(address), watch: (address, signal) => this.#watch(address, signal) })
     if (options.signals === true) this.#unhookSignals = stopOnSignals(() => this.stop())
   }
 
   /** Starts an actor. Throws `InvalidDefinition` for a bad address or one that is taken. */
   spawn<S extends Specs>(address: Address, definition: Definition<S>, options: SpawnOptions = {}): Ref<S> {
     this.#assertOpen()
+    if (this.#parts.nodes?.isAway(checkAddress(address)) === true) return this.ref(definition.protocol, address)
     const durable = definition.options.durable === true
     this.#resuming.begin(checkAddress(address), durable, () => startCell(address, definition, this.#parts, options))
     this.#parts.unclaimed.claimed(address, durable)
@@ -152,6 +159,7 @@ export class Troupe {
   pool<S extends Specs>(address: Address, definition: Definition<S>, options: PoolOptions & SpawnOptions): Ref<S> {
     this.#assertOpen()
     if (!Number.isInteger(options.size) || options.size < 1) throw new TroupeError('InvalidDefinition', `a pool of ${options.size}`, 'give a whole number from 1 as its size')
+    if (this.#parts.nodes?.isAway(checkAddress(address)) === true) return this.ref(definition.protocol, address)
     this.#parts.router.claim(checkAddress(address))
     const members = Array.from({ length: options.size }, (_, i) => this.#start(`${address}>${i + 1}`, definition as unknown as Definition, options))
     this.#parts.router.addPool(address, new Pool(definition, members, options.route ?? 'round-robin'))
@@ -256,6 +264,7 @@ export class Troupe {
     // The last started first; at once, so that those who do not heed their signal are waited for together.
     await Promise.all(roots.toReversed().map((cell) => cell.stop({ kind: 'stopped' }, 'shutting-down')))
     dispatcher.onIdle(undefined)
+    await this.#parts.nodes?.close()
     this.#resumables.close()
     await this.#parts.journal?.close()
     await (await this.#ownHost?.catch(() => undefined))?.stop()
@@ -277,8 +286,8 @@ export class Troupe {
   }
 
   #quiet(): boolean {
-    const { dispatcher, replies, router } = this.#parts
-    if (!dispatcher.idle) return false
+    const { dispatcher, replies, router, nodes } = this.#parts
+    if (!dispatcher.idle || nodes?.idle === false) return false
     const blocked = new Set<Asked>()
     for (const cell of router.cells) {
       const { behaviour, mailbox } = cell
@@ -295,6 +304,8 @@ export class Troupe {
   }
 
   async #stopActor(address: Address): Promise<void> {
+    const { nodes } = this.#parts
+    if (nodes?.isAway(address) === true) return nodes.stop(address)
     const pool = this.#parts.router.pool(address)
     if (pool === undefined) return this.#parts.router.present(address)?.stop({ kind: 'stopped' })
     this.#parts.router.removePool(address)
@@ -309,15 +320,15 @@ export class Troupe {
   }
 
   #watchOne(address: Address, signal: AbortSignal | undefined): Promise<ActorEnding> {
-    const cell = this.#parts.router.cell(address)
-    if (cell === undefined) return Promise.resolve({ kind: 'no-such-actor' })
+    const watches = this.#parts.router.watches(address)
+    if (watches === undefined) return Promise.resolve({ kind: 'no-such-actor' })
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         unwatch()
         reject(new TroupeError('Cancelled', `nobody watches ${address} any more`, 'the signal given to watch has fired', { reason: 'caller' }))
       }
       let release: (() => void) | undefined
-      const unwatch = cell.watches.add((ending) => {
+      const unwatch = watches.add((ending) => {
         release?.()
         resolve(ending)
       })

@@ -9,7 +9,7 @@ import { heed } from './heed.js'
 import { MAILBOX_COUNT_MAX } from './limits.js'
 import type { Parts } from './parts.js'
 
-type World = Pick<Parts, 'router' | 'journal' | 'clock' | 'log'>
+type World = Pick<Parts, 'router' | 'journal' | 'clock' | 'log' | 'nodes'>
 
 export class Unclaimed {
   readonly #parts: World
@@ -22,6 +22,7 @@ export class Unclaimed {
 
   /** Whether mail for this address is to be in the log before it leaves: somebody durable is there, or will be. */
   keeps(to: Address): boolean {
+    if (this.#parts.nodes?.isAway(to) === true) return this.#parts.journal !== undefined
     const cell = this.#parts.router.cell(to)
     return cell === undefined ? this.#parts.journal?.awaits(to, MAILBOX_COUNT_MAX) === true : cell.ledger !== undefined
   }

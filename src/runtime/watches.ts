@@ -19,7 +19,7 @@ export class Watches {
   }
 
   /** Calls `told` once when the other ends, unless this one ends first. */
-  follow(other: Watches, told: Told): void {
+  follow(other: Pick<Watches, 'add'>, told: Told): void {
     const stop = other.add((ending) => {
       this.#watching.delete(stop)
       told(ending)
