@@ -123,6 +123,9 @@ export const LINK_RETRY_MS = 100
 /** The longest wait between two tries to reach a node. */
 export const LINK_RETRY_MAX_MS = 5_000
 
+/** How long nothing comes from a node for which somebody waits before it is asked for a sign of life. */
+export const LINK_QUIET_MS = 10_000
+
 /** How long a node may be silent: then what it has not answered is given up with `Interrupted`; what the log keeps for it is tried on. */
 export const LINK_SILENT_MS = 30_000
 

@@ -49,6 +49,7 @@ const FILLED: Readonly<Record<keyof typeof limits, readonly [file: string, title
   LINK_BYTES: ['link', 'in frames of 64 KiB'],
   LINK_RETRY_MS: ['link', 'it tries again after 100 ms'],
   LINK_RETRY_MAX_MS: ['link', 'every 5 s at last'],
+  LINK_QUIET_MS: ['nodes', 'who waits for a node that is gone'],
   LINK_SILENT_MS: ['link', 'after 30 s it gives up'],
   LINK_MAIL_MAX: ['nodes', '4,096 messages may be on their way'],
   LINK_MAIL_BYTES_MAX: ['nodes', '64 MiB of messages may be on their way'],

@@ -11,6 +11,7 @@ type Frame = readonly [kind: string, ...rest: unknown[]]
 class End {
   readonly heard: string[] = []
   readonly breaks: string[] = []
+  waits = false
   link!: Link
   sends: (bytes: Uint8Array) => void = () => {}
   readonly #clock: VirtualClock
@@ -21,7 +22,7 @@ class End {
   }
   /** A new life. */
   begin(): void {
-    this.link = new Link({ clock: this.#clock, send: (bytes) => this.sends(bytes), heard: (item) => this.heard.push(Buffer.from(item).toString()), broke: (why) => this.breaks.push(why) })
+    this.link = new Link({ clock: this.#clock, send: (bytes) => this.sends(bytes), heard: (item) => this.heard.push(Buffer.from(item).toString()), broke: (why) => this.breaks.push(why), waits: () => this.waits })
   }
   say(...items: string[]): void {
     for (const item of items) this.link.say(Buffer.from(item))

@@ -251,6 +251,39 @@ test('a node that is silent for half a minute is given up, and is welcome when i
   expect(seen.signals).toEqual(['Cancelled'])
 })
 
+test('who waits for a node that is gone is told so, though nothing more was said to it', async () => {
+  const stage = new Stage()
+  const [a, b] = await stage.both()
+  const seen = { by: [], signals: [] as string[] }
+  b.spawn('far', counting(seen))
+  const asked = rejection(a.ref(Counter, 'far').ask({ type: 'wait' }, { timeout: 'none' }))
+  const chunks = a.ref(Counter, 'far').stream({ type: 'count', to: 1_000 })
+  await stage.pass(chunks.next())
+  // All that was said has been acknowledged.
+  await stage.clock.advance(5_000)
+  stage.hub.fate = () => []
+  expect(await stage.pass(asked)).toMatchObject({ code: 'Interrupted' })
+  await stage.clock.advance(45_000)
+  expect(seen.signals).toEqual(['Cancelled'])
+  expect(stage.logged.filter((line) => line.includes('left at'))).toHaveLength(1)
+})
+
+test('a reader who is slower than its stream on another node gets all of it', async () => {
+  const stage = new Stage()
+  const [a, b] = await stage.both()
+  b.spawn('far', counting())
+  let count = 0
+  await stage.pass(
+    (async () => {
+      for await (const n of a.ref(Counter, 'far').stream({ type: 'count', to: 300 })) {
+        expect(n).toBe(++count)
+        await new Promise<void>((resolve) => stage.clock.timer(n % 40 === 0 ? 50 : 1, resolve))
+      }
+    })(),
+  )
+  expect(count).toBe(300)
+})
+
 test('bytes that nobody understands harm nobody', async () => {
   const stage = new Stage()
   const [a, b] = await stage.both()

@@ -32,11 +32,24 @@ export class Arrivals {
   readonly #nodes: Nodes
   readonly #say: (word: Word) => void
   readonly #work = new Map<number, Work>()
+  /** How often the link broke: what began before has nobody to tell. */
+  #breaks = 0
 
   constructor(parts: Parts, nodes: Nodes, say: (word: Word) => void) {
     this.#parts = parts
     this.#nodes = nodes
     this.#say = say
+  }
+
+  /** Whether something of the other node is under way here. */
+  get waits(): boolean {
+    return this.#work.size > 0
+  }
+
+  /** Tells the other node, unless the link has broken since. */
+  #telling(): (word: Word) => void {
+    const breaks = this.#breaks
+    return (word) => void (breaks === this.#breaks && this.#say(word))
   }
 
   mail({ kind, leftMs, envelope: bytes }: Extract<Word, { t: 'mail' }>): void {
@@ -45,10 +58,11 @@ export class Arrivals {
     const topic = this.#nodes.topicOf(envelope.to)
     if (topic !== undefined) for (const copy of this.copies(envelope, topic)) this.hand(copy)
     if (topic !== undefined) return this.#say({ t: 'taken', id })
+    const tell = this.#telling()
     if (kind === 'told')
       return void this.told(envelope).then(
-        () => this.#say({ t: 'taken', id }),
-        (error: unknown) => this.#say({ t: 'outcome', id, outcome: { ok: false, error: asTroupeError(error) } }),
+        () => tell({ t: 'taken', id }),
+        (error: unknown) => tell({ t: 'outcome', id, outcome: { ok: false, error: asTroupeError(error) } }),
       )
     this.#say({ t: 'taken', id })
     if (kind === 'stream') void this.#streamed(envelope)
@@ -64,8 +78,11 @@ export class Arrivals {
   asked(envelope: Envelope, leftMs: number, tell: (outcome: Outcome) => void): void {
     const { id } = envelope
     const { signal } = this.#begin(envelope)
+    const work = this.#work.get(id)
     const settle = (outcome: Outcome): void => {
-      if (this.#work.delete(id)) tell(outcome)
+      if (this.#work.get(id) !== work) return
+      this.#work.delete(id)
+      tell(outcome)
     }
     this.#asking(envelope, leftMs, signal).then(
       (value) => settle({ ok: true, value }),
@@ -91,7 +108,9 @@ export class Arrivals {
     } catch (error) {
       outcome = { ok: false, error: asTroupeError(error) }
     }
-    if (this.#work.delete(id)) this.#say({ t: 'outcome', id, outcome })
+    if (this.#work.get(id) !== work) return
+    this.#work.delete(id)
+    this.#say({ t: 'outcome', id, outcome })
   }
 
   #begin({ id, to }: Envelope): AbortController {
@@ -127,7 +146,8 @@ export class Arrivals {
   // ── stops and watches ─────────────────────────────────────────────────────────────────────────
 
   stop(id: number, address: string): void {
-    const told = (ending: ActorEnding): void => this.#say({ t: 'ended', id, ending })
+    const tell = this.#telling()
+    const told = (ending: ActorEnding): void => tell({ t: 'ended', id, ending })
     this.#nodes.local.stop(address).then(
       () => told({ kind: 'stopped' }),
       (error: unknown) => told({ kind: 'failed', error: asTroupeError(error) }),
@@ -136,12 +156,15 @@ export class Arrivals {
 
   watch(id: number, address: string): void {
     const abort = new AbortController()
-    this.#work.set(id, { lasts: false, off: () => abort.abort(), credit: 0, wake: undefined })
+    const work: Work = { lasts: false, off: () => abort.abort(), credit: 0, wake: undefined }
+    this.#work.set(id, work)
     this.#nodes.local.watch(address, abort.signal).then(
       (ending) => {
-        if (this.#work.delete(id)) this.#say({ t: 'ended', id, ending: ending.kind === 'failed' ? { kind: 'failed', error: asTroupeError(ending.error) } : ending })
+        if (this.#work.get(id) !== work) return
+        this.#work.delete(id)
+        this.#say({ t: 'ended', id, ending: ending.kind === 'failed' ? { kind: 'failed', error: asTroupeError(ending.error) } : ending })
       },
-      () => this.#work.delete(id),
+      noop,
     )
   }
 
@@ -157,6 +180,7 @@ export class Arrivals {
 
   /** Whoever asked is gone, or does not know any more. */
   broke(): void {
+    this.#breaks++
     const all = [...this.#work.values()]
     this.#work.clear()
     for (const { lasts, off, wake } of all) {
@@ -170,6 +194,7 @@ export class Arrivals {
   }
 }
 
+const noop = (): void => {}
 const ANYTHING: Protocol = { specs: {} }
 const PRIORITIES = Object.keys(PRIORITY) as readonly PriorityName[]
 const priorityOf = ({ priority }: Envelope): PriorityName => PRIORITIES[priority] as PriorityName

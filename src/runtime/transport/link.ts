@@ -7,11 +7,12 @@
  * L1. Between a life here and a life there each item arrives once and in order, or the link breaks and both are told.
  * L2. A life counts only once it has answered a fresh question: a frame that was late on its way brings no former one back.
  * L3. At most LINK_WINDOW items are under way; the rest waits here.
- * L4. No timer stands while nothing is under way.
+ * L4. While something is under way, or somebody waits for the peer, the peer is asked for a sign of life, and given up when
+ *     none comes. No timer stands otherwise.
  */
 import type { Clock, Timer } from '../../ground/clock.js'
 import { pack, unpack } from '../codec.js'
-import { LINK_BYTES, LINK_RETRY_MAX_MS, LINK_RETRY_MS, LINK_SILENT_MS, LINK_WINDOW } from '../limits.js'
+import { LINK_BYTES, LINK_QUIET_MS, LINK_RETRY_MAX_MS, LINK_RETRY_MS, LINK_SILENT_MS, LINK_WINDOW } from '../limits.js'
 
 /** Why all that was said and not acknowledged is in doubt. */
 export type Break = 'the node began anew' | 'the node is silent' | 'the node stopped' | 'this node stops'
@@ -30,6 +31,8 @@ export interface LinkPort {
   send(bytes: Uint8Array): void
   /** The next item of the peer. */
   heard(item: Uint8Array): void
+  /** Whether anybody here waits for something that only the peer can say. */
+  waits(): boolean
   /** What was said and not acknowledged is in doubt; what is said from now on is not. */
   broke(why: Break): void
 }
@@ -56,6 +59,8 @@ export class Link {
   #flushing = false
   #timer: Timer | undefined
   #retryMs = LINK_RETRY_MS
+  /** Whether anything came since the last look. */
+  #hasHeard = false
   /** How long it has tried in vain. */
   #silentMs = 0
   #closed = false
@@ -165,6 +170,7 @@ export class Link {
 
   #answered(): void {
     this.#silentMs = 0
+    this.#hasHeard = true
   }
 
   #believed(): void {
@@ -183,6 +189,7 @@ export class Link {
     this.#timer?.cancel()
     this.#timer = undefined
     if (this.#sent > 0) this.#watch()
+    else this.#keepWatch()
     if (this.#out.length > this.#sent) this.#flushSoon()
   }
 
@@ -222,6 +229,7 @@ export class Link {
     this.#send(from)
     if (this.#owesAck) this.#said(0, [])
     if (this.#sent > 0) this.#watch()
+    else this.#keepWatch()
   }
 
   /** Sends what is under way from there on, in frames of a bearable size. */
@@ -253,9 +261,24 @@ export class Link {
     })
   }
 
+  /** L4. Nothing is under way: what somebody waits for may still be lost with the peer. */
+  #keepWatch(): void {
+    if (this.#timer !== undefined || this.#closed || !this.#port.waits()) return
+    this.#hasHeard = false
+    this.#timer = this.#clock.timer(
+      LINK_QUIET_MS,
+      () => {
+        this.#timer = undefined
+        if (this.#hasHeard || this.#sent > 0) this.#keepWatch()
+        else if (this.#port.waits()) this.#ask()
+      },
+      true,
+    )
+  }
+
   /** No answer has come: says it again, ever more rarely. */
   #again(): void {
-    if (this.#sent === 0 && this.#nonce === 0) return
+    if (this.#sent === 0 && this.#nonce === 0) return this.#keepWatch()
     this.#silentMs += this.#retryMs
     this.#retryMs = Math.min(2 * this.#retryMs, LINK_RETRY_MAX_MS)
     if (this.#silentMs > LINK_SILENT_MS) return this.#giveUp()

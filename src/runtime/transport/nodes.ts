@@ -190,6 +190,7 @@ export class Nodes {
       clock: parts.clock,
       send: (bytes) => this.#transport.send(name, bytes),
       heard: (item) => this.#heard(way, item),
+      waits: () => way.peer.waits || way.arrivals.waits,
       broke: (why) => this.#broke(way, why),
     })
     const owed = parts.journal === undefined ? undefined : new Owed(NODE + name, parts.journal, this.#origin, parts, say)
@@ -228,7 +229,7 @@ export class Nodes {
       case 'outcome':
         return peer.outcome(word.id, word.outcome)
       case 'chunk':
-        return void peer.chunk(word.id, word.value)
+        return peer.chunk(word.id, word.value)
       case 'read':
         return arrivals.read(word.id, word.count)
       case 'off':

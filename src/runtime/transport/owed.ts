@@ -57,6 +57,11 @@ export class Owed {
     this.#doubtful = this.#queue.at(-1) ?? 0
   }
 
+  /** Whether a volatile actor there has an ask of this node. */
+  get waits(): boolean {
+    return this.#held.size > 0
+  }
+
   /** Whether so much waits that who sends more is to wait too. */
   get full(): boolean {
     return this.#queue.length + this.#said.length >= OWED_MAX

@@ -47,8 +47,8 @@ export class Peer {
   #bytes = 0
   /** Asks of volatile askers that it has and that have no outcome. */
   readonly #asked = new Map<number, Envelope>()
-  /** Chunks read and not said so, by their stream. */
-  readonly #read = new Map<number, number>()
+  /** Of each stream: how many chunks were read and not said so, and when the last one that came is taken. */
+  readonly #read = new Map<number, { count: number; tail: Promise<void> }>()
   readonly #calls = new Map<number, Call>()
   #call = 0
   readonly room = new Room<Envelope>((envelope) => this.#admit(envelope))
@@ -63,6 +63,11 @@ export class Peer {
   /** Whether nothing is on its way whose sender waits to hear of it. */
   get idle(): boolean {
     return this.#mail.size === 0 && this.room.size === 0
+  }
+
+  /** Whether anybody here waits for something that only the other node can say. */
+  get waits(): boolean {
+    return this.#mail.size + this.#asked.size + this.#calls.size > 0 || this.owed?.waits === true
   }
 
   // ── mail ──────────────────────────────────────────────────────────────────────────────────────
@@ -153,15 +158,18 @@ export class Peer {
     else replies.fail(id, asTroupeError(outcome.error))
   }
 
-  /** A chunk of a stream: the next one may come once it is read. */
-  async chunk(id: number, value: unknown): Promise<void> {
-    const channel = this.#world.replies.get(id)?.channel
-    if (channel === undefined) return
-    await channel.write(value)
-    const count = (this.#read.get(id) ?? 0) + 1
+  /** A chunk of a stream: it counts as read once the reader is near enough for the next. */
+  chunk(id: number, value: unknown): void {
     if (!this.#asked.has(id)) return
-    this.#read.set(id, count % READ_CHUNKS)
-    if (count === READ_CHUNKS) this.#say({ t: 'read', id, count })
+    let read = this.#read.get(id)
+    if (read === undefined) this.#read.set(id, (read = { count: 0, tail: Promise.resolve() }))
+    const reading = read
+    reading.tail = reading.tail.then(async () => {
+      await this.#world.replies.get(id)?.channel?.write(value)
+      if (this.#read.get(id) !== reading || ++reading.count < READ_CHUNKS) return
+      this.#say({ t: 'read', id, count: reading.count })
+      reading.count = 0
+    })
   }
 
   // ── stops and watches ─────────────────────────────────────────────────────────────────────────
