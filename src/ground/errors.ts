@@ -61,8 +61,14 @@ export class TroupeError extends Error {
 }
 
 /** One line about anything that was thrown. */
-export const describe = (thrown: unknown): string =>
-  thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown)
+export function describe(thrown: unknown): string {
+  try {
+    if (thrown instanceof Error) return `${thrown.name}: ${thrown.message}`
+    return typeof thrown === 'object' && thrown !== null ? String(JSON.stringify(thrown)) : String(thrown)
+  } catch {
+    return 'something that cannot be told was thrown'
+  }
+}
 
 /** Whatever was thrown, as the one class that crosses envelopes. */
 export const asTroupeError = (thrown: unknown): TroupeError => (thrown instanceof TroupeError ? thrown : new TroupeError('ActorFailed', describe(thrown), 'see the cause', {}, thrown))
