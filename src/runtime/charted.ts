@@ -366,9 +366,13 @@ export class Charted implements Behaviour, ChartPort, Planning {
     if (envelope === undefined) return
     this.owed?.delete(ask)
     this.#children?.settled(ask)
-    // A chart that hands nothing to an effect would never learn of it. A durable asker that stopped comes back.
-    const left = calledOff !== undefined && calledOff !== 'shutting-down' && (envelope.sequence === 0 || calledOff !== 'actor-stopped')
-    if (left && this.#logic.machine.events.includes(ASKER_LEFT)) this.internal({ type: ASKER_LEFT, from: returnAddress(envelope), reason: calledOff })
+    if (calledOff !== undefined) this.askerLeft(envelope, calledOff)
+  }
+
+  /** A chart that hands nothing to an effect would never learn of it. A durable asker that stopped comes back. */
+  protected askerLeft(envelope: Envelope, reason: CancelReason): void {
+    const left = reason !== 'shutting-down' && (envelope.sequence === 0 || reason !== 'actor-stopped')
+    if (left && this.#logic.machine.events.includes(ASKER_LEFT)) this.internal({ type: ASKER_LEFT, from: returnAddress(envelope), reason })
   }
 
   quit(): undefined {

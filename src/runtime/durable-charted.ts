@@ -14,7 +14,7 @@ import type { Plan, Within } from './chart-plan.js'
 import { Charted } from './charted.js'
 import type { Logic } from './definition.js'
 import { DurableRun } from './durable-run.js'
-import { Envelope } from './envelope.js'
+import { Envelope, isOpen, type CancelReason } from './envelope.js'
 import { takeSame } from './former-mail.js'
 import { EFFECT, effectMail, keepSnapshot, NOTHING, type Due, type KeptChart } from './kept-snapshot.js'
 import { mailEntry, replyEntry, type Ledger } from './ledger.js'
@@ -27,6 +27,8 @@ export class DurableCharted extends Charted {
   #due = new Map<string, Due>()
   /** The mail that stands for each effect under way, by its child's id. */
   readonly #effects = new Map<string, Envelope>()
+  /** The mail whose step is being written, or the last one that was. */
+  #keeping: Envelope | undefined
   /** What is being started is what the store has already. */
   #restoring = false
 
@@ -45,7 +47,8 @@ export class DurableCharted extends Charted {
     if (kept === undefined) return super.handle(envelope)
     this.holdFor(kept, () => {
       envelope.kept = undefined
-      super.handle(envelope)
+      // Its asker may have left meanwhile.
+      if (isOpen(envelope)) super.handle(envelope)
     })
   }
 
@@ -71,7 +74,7 @@ export class DurableCharted extends Charted {
   }
 
   protected override keep(step: Step, plan: Plan | undefined, envelope: Envelope | undefined, within: Within | undefined): Promise<void> | undefined {
-    if (!this.#restoring) return this.#keep(step, plan, envelope, within)
+    if (!this.#restoring) return this.#keep(step, plan, (this.#keeping = envelope), within)
     this.#restoring = false
     return undefined
   }
@@ -136,8 +139,10 @@ export class DurableCharted extends Charted {
     return envelope === undefined ? effects : [envelope.entry, ...effects]
   }
 
-  override cancel(envelope: Envelope): void {
+  override cancel(envelope: Envelope, reason: CancelReason): void {
     takeSame(this.cell, envelope)
+    // The step that took it stands: the chart hears after it that its asker has left.
+    if (envelope === this.#keeping) this.askerLeft(envelope, reason)
   }
 
   protected override notKept(error: unknown, envelope: Envelope | undefined, within: Within | undefined): void {

@@ -231,3 +231,18 @@ test('a durable handler that waits for a person goes on after both were down, an
   }, 'stop')
   expect(paid).toEqual(['tea paid by Bob'])
 })
+
+test('a question whose asker leaves at any moment, also while it is being written down, waits for nobody', async () => {
+  const { clock, person } = await office()
+  const ada = person('ada')
+  for (let moments = 0; moments < 40; moments++) {
+    const leaving = new AbortController()
+    const asked = ada.ask({ ...pay, id: `named ${moments}` }, { ...forever, signal: leaving.signal })
+    asked.catch(() => {})
+    for (let moment = 0; moment < moments; moment++) await Promise.resolve()
+    leaving.abort()
+    await expect(asked).rejects.toMatchObject({ code: 'Cancelled' })
+    await clock.settle()
+    expect([moments, await ada.ask({ type: 'list' })]).toEqual([moments, []])
+  }
+})
