@@ -153,5 +153,8 @@ export const REMOTE_WAIT_MS = 500
 /** Milliseconds that a call waits for a provider at most; one that says it is busy for longer is not asked again, and its error is told at once. */
 export const REMOTE_WAIT_MAX_MS = 60_000
 
+/** Characters of one answer of a provider, its thoughts and calls included; then it is called off. A million tokens, which no model writes at once. */
+export const REMOTE_CHARS_MAX = 4_000_000
+
 /** Texts in one call of a remote embedding model that does not say how many it takes; the others go with the next. */
 export const REMOTE_EMBEDDINGS_MAX = 96

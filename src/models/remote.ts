@@ -5,7 +5,7 @@ import { Call } from './call.js'
 import type { Inference, InferOptions, ToolCall } from './kernel.js'
 import { cutOff, type GeneratePart, type GenerateRequest, type GenerateResult } from './kernels/generate.js'
 import { promptOf, settingsOf } from './remote-prompt.js'
-import { REMOTE_EMBEDDINGS_MAX, REMOTE_TRIES, REMOTE_WAIT_MAX_MS, REMOTE_WAIT_MS } from './limits.js'
+import { REMOTE_CHARS_MAX, REMOTE_EMBEDDINGS_MAX, REMOTE_TRIES, REMOTE_WAIT_MAX_MS, REMOTE_WAIT_MS } from './limits.js'
 
 /** As much of an AI SDK `LanguageModel` (specification v2 or v3) as is used here. */
 export interface RemoteLanguageModel {
@@ -50,6 +50,7 @@ interface Finish {
 type Tokens = number | { readonly total?: number } | undefined
 type StreamPart =
   | { readonly type: 'text-delta' | 'reasoning-delta'; readonly delta: string }
+  | { readonly type: 'tool-input-delta'; readonly delta: string }
   | { readonly type: 'tool-call'; readonly toolCallId: string; readonly toolName: string; readonly input: string }
   | ({ readonly type: 'finish' } & Finish)
   | { readonly type: 'error'; readonly error: unknown }
@@ -158,8 +159,11 @@ export class Remote {
     let text = ''
     let finish: Finish | undefined
     const toolCalls: ToolCall[] = []
+    let chars = 0
     for await (const part of stream as unknown as AsyncIterable<StreamPart>) {
       if (part.type === 'error') throw part.error
+      if ('delta' in part) chars += part.delta.length
+      if (chars > REMOTE_CHARS_MAX) throw new TroupeError('ModelFailed', `${this.#name} wrote more than ${REMOTE_CHARS_MAX} characters and did not end`, 'its provider does not keep to maxTokens; choose another', { model: this.#name, reason: 'endless' })
       if (part.type === 'finish') finish = part
       if (part.type === 'tool-call') toolCalls.push({ id: part.toolCallId, name: part.toolName, input: part.input })
       if (part.type !== 'text-delta' && part.type !== 'reasoning-delta') continue
@@ -167,9 +171,10 @@ export class Remote {
       call.answer.push(part.type === 'text-delta' ? { text: part.delta } : { text: '', thought: part.delta })
       await call.answer.room()
     }
-    const reason = typeof finish?.finishReason === 'object' ? finish.finishReason.unified : finish?.finishReason
+    if (finish === undefined) throw new Error('the answer ended in the middle')
+    const reason = typeof finish.finishReason === 'object' ? finish.finishReason.unified : finish.finishReason
     if (reason === 'error') throw new Error('the answer broke off before its end')
-    const usage = { promptTokens: countOf(finish?.usage.inputTokens), completionTokens: countOf(finish?.usage.outputTokens) }
+    const usage = { promptTokens: countOf(finish.usage.inputTokens), completionTokens: countOf(finish.usage.outputTokens) }
     this.#counts.promptTokens += usage.promptTokens
     this.#counts.completionTokens += usage.completionTokens
     const finishReason = reason === 'length' ? 'length' : 'stop'

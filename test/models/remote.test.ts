@@ -123,6 +123,15 @@ describe('a remote language model', () => {
     expect(calls).toHaveLength(3)
   })
 
+  test('that writes without end, in words or in the input of a call, is called off, and one that stops without an end has failed', async () => {
+    const flood = Array.from({ length: 50 }, () => 'x'.repeat(100_000))
+    const endless = provider([flood.map(delta), flood.map((part) => ({ type: 'tool-input-delta', id: '0', delta: part }))])
+    await using({ gpt: endless.model, half: provider([[delta('half an')]]).model })
+    for (let call = 0; call < 2; call++) await expect(host.generate('gpt', { prompt: 'Hi' })).rejects.toMatchObject({ code: 'ModelFailed', details: { reason: 'endless' } })
+    expect(endless.pulled()).toBeLessThan(90)
+    await expect(host.generate('half', { prompt: 'Hi' })).rejects.toMatchObject({ code: 'ModelFailed', details: { reason: 'connection' } })
+  })
+
   test('that says it is busy for longer than anybody waits is not asked again', async () => {
     const clock = new ManualClock()
     const { model, calls } = provider([busy(429, { 'retry-after': '3600' })])
