@@ -12,6 +12,12 @@ export const PICTURE_TOKENS = 1_000
 /** Calls that a model may make at once; it is told so of the others. */
 export const CALLS_AT_ONCE_MAX = 16
 
+/** Characters of one call's input; a longer one is not used, and the model is told. */
+export const INPUT_CHARS_MAX = 100_000
+
+/** Times the tokens that it may have that an answer may grow to, by an estimate; then it is cut off: its provider does not keep to them. */
+export const ANSWER_EXCESS = 4
+
 /** Characters of what a tool gave that the model reads; the rest is cut, and the model is told. */
 export const OUTPUT_CHARS_MAX = 32_000
 

@@ -8,13 +8,14 @@ import { TroupeError, type Me, type Schema } from '../../runtime/index.js'
 import type { JsonObject } from '../json-schema-of.js'
 import type { Writers } from '../generator/rewriting.js'
 import { askModel, type Manner, type Turn } from './ask-model.js'
+import { fitted } from './fitted.js'
 import { judged, type Guardrail } from './guardrail.js'
 import { FINISHED_MAX, MISTAKES_MAX, PICTURE_TOKENS } from './limits.js'
 import { costOfTools, opening, rememberTool, type FactMemory, type Kept } from './memory.js'
 import type { Agent, AgentBudget, AgentChunk, AgentOutcome, AgentTask } from './protocol.js'
 import { Purse, type Prices } from './purse.js'
 import { seen, type Picture, type Senses } from './seen.js'
-import { issuesOf, type Tool } from './tool.js'
+import { issuesOf, specOf, type Tool } from './tool.js'
 import type { Toolbox } from './toolbox.js'
 import { useTools, type Bench } from './use-tools.js'
 
@@ -87,7 +88,7 @@ class Run {
     for (let text = ''; ; ) {
       const spent = this.#purse.spent(me.clock.now())
       if (spent !== undefined) return { text, finish: spent }
-      const heard = yield* askModel({ messages, tools: [...tools.values()].map(({ name, description, parameters }) => ({ name, parameters, ...(description !== undefined && { description }) })), schema: this.#schema }, this.#settings, this.#purse, me)
+      const heard = yield* askModel({ messages: fitted(messages, this.#room(tools)), tools: [...tools.values()].map(specOf), schema: this.#schema }, this.#settings, this.#purse, me)
       if (typeof heard === 'string') return { text, finish: heard }
       text = heard.text
       if (heard.spent !== undefined) return { finish: heard.spent, ...(yield* this.#unfinished(heard)) }
@@ -98,7 +99,7 @@ class Run {
         this.#count(used.mistaken, used.turns.at(-1)?.content ?? '')
         continue
       }
-      const wrong = this.#wrong(heard.value)
+      const wrong = heard.wrong ?? (heard.cut ? undefined : this.#wrong(heard.value))
       if (wrong === undefined) return yield* this.#answer(heard)
       this.#count(true, wrong)
       yield { kind: 'retry', speaker: me.id, reason: wrong }
@@ -115,13 +116,19 @@ class Run {
   }
 
   async #opening(tools: ReadonlyMap<string, Tool>): Promise<ChatMessage[]> {
-    const { instructions, writers, maxTokens, facts } = this.#settings
+    const { instructions, writers, facts } = this.#settings
     const pictures = this.#pictures
-    const room = writers.contextTokens - maxTokens - costOfTools(tools.values()) - PICTURE_TOKENS * pictures.length
+    const room = this.#room(tools) - PICTURE_TOKENS * pictures.length
     const { messages, usage } = await opening(this.#task, this.#me.state, { instructions, writers, room, facts }, this.#me)
     if (usage !== undefined) this.#purse.pay(usage.promptTokens, usage.completionTokens, 0)
     const last = messages.at(-1)
     return pictures.length === 0 || last === undefined ? messages : [...messages.slice(0, -1), { ...last, images: pictures }]
+  }
+
+  /** For all that the model reads beside its tools. */
+  #room(tools: ReadonlyMap<string, Tool>): number {
+    const { writers, maxTokens } = this.#settings
+    return writers.contextTokens - maxTokens - costOfTools(tools.values())
   }
 
   #wrong(value: unknown): string | undefined {

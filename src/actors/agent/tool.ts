@@ -65,6 +65,9 @@ export function toolOf(spec: ToolSpec, wrong: Tool['wrong'], doing: Doing, { app
   return { ...spec, ...manner, wrong, doing, approve: typeof approve === 'function' ? approve : () => approve }
 }
 
+/** As much of it as a model is told, and a record holds. */
+export const specOf = ({ name, description, parameters }: ToolSpec): ToolSpec => ({ name, parameters, ...(description !== undefined && { description }) })
+
 /** What is wrong with a value, each field with its place. */
 export function issuesOf(schema: Schema<unknown> | undefined, value: unknown): string | undefined {
   if (schema === undefined) return undefined

@@ -1,6 +1,6 @@
 import { TroupeError, type Address, type Me } from '../../runtime/index.js'
 import type { ToolSpec } from '../../models/index.js'
-import type { Tool, ToolSource } from './tool.js'
+import { specOf, type Tool, type ToolSource } from './tool.js'
 
 /** The tools of one agent: its own, and those that sources list once they are open. */
 export class Toolbox {
@@ -20,7 +20,7 @@ export class Toolbox {
     this.#users.add(me.id)
     const listed = await Promise.all(
       this.#sources.map(async (source) => {
-        const specs = await me.step(`tools of ${source.name}`, async ({ signal }): Promise<ToolSpec[]> => (await source.open(signal, this)).map(({ name, description, parameters }) => ({ name, parameters, ...(description !== undefined && { description }) })))
+        const specs = await me.step(`tools of ${source.name}`, async ({ signal }): Promise<ToolSpec[]> => (await source.open(signal, this)).map(specOf))
         const tools = new Map((await source.open(me.signal, this)).map((tool) => [tool.name, tool]))
         return specs.flatMap((spec) => {
           const tool = tools.get(spec.name)

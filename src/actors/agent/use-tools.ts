@@ -3,13 +3,14 @@ import { createHash } from 'node:crypto'
 import type { ChatMessage, ToolCall } from '../../models/index.js'
 import { protocol, TroupeError, type Address, type Duration, type Me } from '../../runtime/index.js'
 import { milliseconds } from '../../ground/duration.js'
-import { describe } from '../../ground/errors.js'
 import type { JsonObject } from '../json-schema-of.js'
 import { approved, type Patience } from './approval.js'
 import { emitting } from './emitting.js'
 import { judged, type Guardrail } from './guardrail.js'
-import { CALLS_AT_ONCE_MAX, OUTPUT_CHARS_MAX } from './limits.js'
+import { CALLS_AT_ONCE_MAX } from './limits.js'
 import type { AgentChunk } from './protocol.js'
+import { readCall } from './read-call.js'
+import { failure, readable, told, type Result } from './told.js'
 import type { Tool } from './tool.js'
 import { unlessAborted } from './unless-aborted.js'
 
@@ -24,13 +25,6 @@ export interface Bench {
   readonly turn: number
 }
 type Hand = Pick<Me, 'ask' | 'ref' | 'step' | 'id' | 'envelope' | 'signal' | 'clock'>
-
-interface Result {
-  readonly ok: boolean
-  readonly output: unknown
-  /** The model's own fault, which nobody else can mend. */
-  readonly mistake?: boolean
-}
 
 /** Of an address in the name of a question, which may have 200 in all. */
 const ID_CHARS_MAX = 80
@@ -133,7 +127,7 @@ class Use {
           return { ok: true, output: await doing.run(input) }
         case 'ask': {
           const message = { ...(input as object), type: doing.request }
-          return { ok: true, output: await me.ask(me.ref(NOBODY, doing.address), message as never, { timeout: within(ASK_TIMEOUT_USUAL), signal: this.#siblings.signal }) }
+          return told(await me.ask(me.ref(NOBODY, doing.address), message as never, { timeout: within(ASK_TIMEOUT_USUAL), signal: this.#siblings.signal }))
         }
         case 'run':
           return await me.step(`tool ${name}`, (work) => this.#once(doing.run, input, work), { timeout: within(TIMEOUT_USUAL) })
@@ -149,30 +143,10 @@ class Use {
     const stop = this.#siblings.signal
     const signal = AbortSignal.any([work.signal, stop])
     try {
-      return { ok: true, output: (await unlessAborted(stop, async () => run(input, { signal, idempotencyKey: work.idempotencyKey, context: this.#bench.context }))) ?? null }
+      return told(await unlessAborted(stop, async () => run(input, { signal, idempotencyKey: work.idempotencyKey, context: this.#bench.context })))
     } catch (error) {
       work.signal.throwIfAborted()
       return failure(error, stop)
     }
   }
-}
-
-const failure = (error: unknown, siblings: AbortSignal): Result => ({ ok: false, output: siblings.aborted ? 'cancelled, since a call beside it failed' : error instanceof TroupeError ? `${error.code}: ${error.message}` : describe(error) })
-
-function readCall({ name, input: text }: ToolCall, tools: ReadonlyMap<string, Tool>): { readonly tool: Tool; readonly input: unknown } | { readonly wrong: string; readonly input: unknown } {
-  const tool = tools.get(name)
-  let input: unknown
-  try {
-    input = text.trim() === '' ? {} : JSON.parse(text)
-  } catch (error) {
-    return { wrong: `the input is not JSON: ${describe(error)}`, input: text }
-  }
-  if (tool === undefined) return { wrong: `there is no tool ${name}; there are: ${[...tools.keys()].join(', ') || 'none'}`, input }
-  const wrong = tool.wrong(input)
-  return wrong === undefined ? { tool, input } : { wrong: `the input is not as ${name} takes it: ${wrong}`, input }
-}
-
-function readable(output: unknown): string {
-  const text = typeof output === 'string' ? output : (JSON.stringify(output) ?? '')
-  return text.length <= OUTPUT_CHARS_MAX ? text : `${text.slice(0, OUTPUT_CHARS_MAX)}\n[cut: ${text.length - OUTPUT_CHARS_MAX} more characters]`
 }

@@ -24,11 +24,14 @@ export interface Voice {
   readonly reader: (said: Said) => ((piece: string) => string) | undefined
 }
 
+/** A provider's word that these are calls is not taken for it. */
+const asCall = ({ id, name, input }: ToolCall): ToolCall => ({ id: String(id), name: String(name), input: typeof input === 'string' ? input : JSON.stringify(input ?? {}) })
+
 const asItIs = (piece: string): string => piece
 
 export const NATIVE: Voice = {
   ask: ({ messages, tools, schema }) => ({ messages, ...(tools.length > 0 && { tools }), ...(schema !== undefined && { schema }) }),
-  hear: ({ text, toolCalls = [], value }) => ({ text, calls: toolCalls, value }),
+  hear: ({ text, toolCalls = [], value }) => ({ text, calls: toolCalls.map(asCall), value }),
   reader: () => asItIs,
 }
 
