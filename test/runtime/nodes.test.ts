@@ -256,8 +256,9 @@ test('who waits for a node that is gone is told so, though nothing more was said
   const [a, b] = await stage.both()
   const seen = { by: [], signals: [] as string[] }
   b.spawn('far', counting(seen))
+  b.spawn('far-too', counting(seen))
   const asked = rejection(a.ref(Counter, 'far').ask({ type: 'wait' }, { timeout: 'none' }))
-  const chunks = a.ref(Counter, 'far').stream({ type: 'count', to: 1_000 })
+  const chunks = a.ref(Counter, 'far-too').stream({ type: 'count', to: 1_000 })
   await stage.pass(chunks.next())
   // All that was said has been acknowledged.
   await stage.clock.advance(5_000)

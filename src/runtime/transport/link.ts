@@ -58,6 +58,7 @@ export class Link {
   #isBelieved = false
   #flushing = false
   #timer: Timer | undefined
+  #quiet: Timer | undefined
   #retryMs = LINK_RETRY_MS
   /** Whether anything came since the last look. */
   #hasHeard = false
@@ -93,6 +94,7 @@ export class Link {
     if (this.#peer !== undefined) this.#frame(['bye', this.#life, this.#peer])
     this.#closed = true
     this.#timer?.cancel()
+    this.#quiet?.cancel()
   }
 
   /** Bytes from the peer. Throws what makes them no frame. */
@@ -263,12 +265,12 @@ export class Link {
 
   /** L4. Nothing is under way: what somebody waits for may still be lost with the peer. */
   #keepWatch(): void {
-    if (this.#timer !== undefined || this.#closed || !this.#port.waits()) return
+    if (this.#quiet !== undefined || this.#closed || !this.#port.waits()) return
     this.#hasHeard = false
-    this.#timer = this.#clock.timer(
+    this.#quiet = this.#clock.timer(
       LINK_QUIET_MS,
       () => {
-        this.#timer = undefined
+        this.#quiet = undefined
         if (this.#hasHeard || this.#sent > 0) this.#keepWatch()
         else if (this.#port.waits()) this.#ask()
       },

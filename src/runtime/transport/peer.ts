@@ -154,8 +154,11 @@ export class Peer {
     if (sent !== undefined) inspection.ended(sent.envelope, outcome.ok || sent.envelope.correlation !== 0 ? 'forwarded' : 'refused')
     if (sent?.envelope.correlation === 0) return outcome.ok ? sent.accepted() : sent.refused(asTroupeError(outcome.error))
     if (this.owed?.answered(id, outcome) === true) return
-    if (outcome.ok) replies.reply(id, outcome.value)
-    else replies.fail(id, asTroupeError(outcome.error))
+    const settle = (): void => void (outcome.ok ? replies.reply(id, outcome.value) : replies.fail(id, asTroupeError(outcome.error)))
+    // The end of a stream comes after all of its chunks.
+    const tail = this.#read.get(id)?.tail
+    if (tail === undefined) settle()
+    else void tail.then(settle)
   }
 
   /** A chunk of a stream: it counts as read once the reader is near enough for the next. */
