@@ -21,7 +21,7 @@ const all = async (count) => {
   const worker = async () => {
     while (left-- > 0) {
       const { n } = await workflow.invoke({ n: 0 }, { recursionLimit: 50, configurable: { thread_id: `t${thread++}` } })
-      if (n !== STEPS) throw new Error(`${n} steps of ${STEPS}`)
+      if (n !== STEPS) throw new Error(`${String(n)} steps of ${STEPS}`)
     }
   }
   await Promise.all(Array.from({ length: width }, worker))

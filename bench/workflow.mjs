@@ -1,4 +1,4 @@
-// Ten-step workflows beside LangGraph.js, in memory and durable, 64 runs at once. node --expose-gc bench/workflow.mjs
+// Ten-step workflows beside LangGraph.js and Mastra, in memory and durable, 64 runs at once. node --expose-gc bench/workflow.mjs
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -61,7 +61,9 @@ const timed = async (runs, run) => {
   await atOnce(runs, run)
   return (runs * STEPS * 1_000) / (performance.now() - start)
 }
-const langgraph = async (kind, runs, width = WIDTH) => Number((await promisify(execFile)(process.execPath, [fileURLToPath(new URL('langgraph.mjs', import.meta.url)), kind, String(runs), String(width)])).stdout)
+/** Rivals run in processes of their own; what they print is their steps a second. */
+const rival = async (file, ...args) => Number((await promisify(execFile)(process.execPath, [fileURLToPath(new URL(file, import.meta.url)), ...args.map(String)])).stdout)
+const langgraph = (kind, runs) => rival('langgraph.mjs', kind, runs, WIDTH)
 
 const folder = mkdtempSync(join(tmpdir(), 'troupe-bench-'))
 const volatile = await createTroupe({ check: 'boundary' })
@@ -78,6 +80,7 @@ const cases = {
   'an XState machine with invokes, in memory': () => timed(2_000, ask(chartAt)),
   'bare XState promises': () => timed(1_000, () => toPromise(createActor(bare).start())),
   'LangGraph.js, in memory': () => langgraph('memory', 300),
+  'Mastra, in memory': () => rival('mastra.mjs', 1_000, WIDTH),
   'durable handlers, each step fsynced': () => timed(1_000, ask(stepAt)),
   'durable handlers, not synced': () => timed(1_000, ask(unsyncedAt)),
   'LangGraph.js with SQLite': () => langgraph('sqlite', 128),
@@ -94,6 +97,8 @@ compare(rates, [
   ['handler actors, in memory', 'LangGraph.js, in memory', 50],
   ['an XState machine with invokes, in memory', 'LangGraph.js, in memory', 20],
   ['bare XState promises', 'LangGraph.js, in memory'],
+  ['handler actors, in memory', 'Mastra, in memory'],
+  ['an XState machine with invokes, in memory', 'Mastra, in memory'],
   ['durable handlers, each step fsynced', 'LangGraph.js with SQLite', 20],
   ['durable handlers, not synced', 'LangGraph.js with SQLite'],
 ])
