@@ -91,6 +91,8 @@ export class Schedules {
     const spec = to.protocol.specs[message.type]
     if (spec?.kind !== 'event') throw new TroupeError('InvalidMessage', `${message.type} is no event of ${to.address}`, 'a schedule tells events')
     checkBody(spec, message)
+    // Every node sets it in the same words; the one that has its receiver keeps it.
+    if (this.#parts.nodes?.isAway(to.address) === true) return { name, to: to.address, next: undefined, cancel: () => Promise.resolve() }
     const unread = this.#unread.get(name)
     if (unread?.code === 'Incompatible') throw unread
     this.#unread.delete(name)
@@ -110,7 +112,7 @@ export class Schedules {
   /** An address or a kind was taken: what was left for it goes on. */
   registered(address: Address): void {
     for (const [name, kept] of this.#sleeping) {
-      if (kept.to !== address && kindOf(kept.to) !== address) continue
+      if ((kept.to !== address && kindOf(kept.to) !== address) || this.#parts.nodes?.isAway(kept.to) === true) continue
       this.#sleeping.delete(name)
       this.#run(name, kept, due(kept.rhythm, kept.anchor))
     }

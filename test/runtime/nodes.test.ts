@@ -285,6 +285,18 @@ test('a reader who is slower than its stream on another node gets all of it', as
   expect(count).toBe(300)
 })
 
+test('a schedule that every node sets runs on the node of its receiver alone', async () => {
+  const stage = new Stage()
+  const nodes = await stage.both()
+  const seen = { by: [] as number[], signals: [] }
+  for (const troupe of nodes) {
+    const counters = troupe.keyed('far', counting(seen))
+    await troupe.schedule('hourly', { every: '1h', to: counters('x'), message: { type: 'add', by: 1 } })
+  }
+  await stage.clock.advance('3h')
+  expect(seen.by).toEqual([1, 1, 1])
+})
+
 test('bytes that nobody understands harm nobody', async () => {
   const stage = new Stage()
   const [a, b] = await stage.both()
