@@ -24,6 +24,15 @@ export function keyOf(address: Address): string | undefined {
 /** Whether the address names a child, which nothing but its parent can bring to life. */
 export const isChild = (address: Address): boolean => address.includes(CHILD)
 
+/** The actor that is nobody's child, of whose family an address is. */
+export const rootOf = (address: Address): Address => address.split(CHILD, 1)[0] as Address
+
+/** An address without its keys: the same for all actors of one definition. */
+export const nameOf = (address: Address): string => address.replaceAll(/\/[^>]*/g, '')
+
+/** The addresses of an actor's children, theirs included, in the order of a store: from the first to before the second. */
+export const childrenOf = (address: Address): readonly [Address, Address] => [`${address}${CHILD}`, `${address}${String.fromCharCode(CHILD.charCodeAt(0) + 1)}`]
+
 export const childAddress = (parent: Address, name: string): Address => `${parent}${CHILD}${name}`
 
 /** Returns the address when it is well formed; `InvalidDefinition` says what is wrong otherwise. */

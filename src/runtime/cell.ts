@@ -16,10 +16,9 @@ import { unpack } from './codec.js'
 import { behaviourOf, type Behaviour } from './behaviour.js'
 import type { Definition } from './definition.js'
 import type { Runnable } from './dispatcher.js'
-import { isOpen, type CancelReason, type Cause, type Envelope } from './envelope.js'
+import { isOpen, type CancelReason, type Envelope } from './envelope.js'
 import { Ledger } from './ledger.js'
 import { CELL_SLICE, DRAIN_MS, DURABLE_RETRIES } from './limits.js'
-import type { Charted } from './charted.js'
 import { Mailbox, type Waiter } from './mailbox.js'
 import type { Outbox } from './outbox.js'
 import type { Parts } from './parts.js'
@@ -27,17 +26,9 @@ import type { Message } from './protocol.js'
 import type { ActorEnding } from './ref.js'
 import type { Receiver, Target } from './receiver.js'
 import type { Resident } from './keyed.js'
-import type { AnyActorRef } from './xstate.js'
+import type { CellOptions } from './start-cell.js'
 import { Watches } from './watches.js'
-import { affected, decideSafely, retries, type RestartHistory, type SupervisionPolicy } from './supervision.js'
-
-export interface CellOptions {
-  readonly supervise?: SupervisionPolicy
-  readonly input?: unknown
-  readonly parent?: Cell
-  /** For a chart's child: who it is there. */
-  readonly childOf?: { readonly chart: Charted; readonly ref: AnyActorRef; readonly cause: Cause | undefined }
-}
+import { affected, decideSafely, retries, type RestartHistory } from './supervision.js'
 
 type Phase = 'starting' | 'active' | 'suspended' | 'stopping' | 'ended'
 
@@ -56,6 +47,8 @@ export class Cell implements Runnable, Receiver, Target {
   #pause: { cancel(): void } | undefined
   #retiring = false
   #stopping: Promise<void> | undefined
+  /** What it ends of. */
+  #failure: unknown
 
   constructor(
     readonly address: Address,
@@ -64,7 +57,7 @@ export class Cell implements Runnable, Receiver, Target {
     readonly options: CellOptions,
   ) {
     this.mailbox = new Mailbox(definition.options.mailbox)
-    this.ledger = definition.options.durable === true ? Ledger.of(parts.journal, address, definition) : undefined
+    this.ledger = definition.options.durable === true ? Ledger.of(parts.journal, address, definition, options.isNew) : undefined
     this.keepsAsks = this.ledger !== undefined
     this.behaviour = behaviourOf(this)
   }
@@ -119,7 +112,7 @@ export class Cell implements Runnable, Receiver, Target {
 
   /** Lets an envelope in; `full` when its sender may wait, or the error it was refused with. */
   accept(envelope: Envelope): 'accepted' | 'full' | TroupeError {
-    if (this.#phase === 'stopping' || this.#phase === 'ended') return this.parts.endings.dead(envelope, 'stopped')
+    if (this.#phase === 'stopping' || this.#phase === 'ended') return this.parts.endings.dead(envelope, 'stopped', this.#failure)
     if (this.resident !== undefined) this.resident.keyed.touch(this.resident)
     if (envelope.entry !== 0 && this.ledger?.hasRecovered(envelope) === true) return 'accepted'
     if (this.behaviour.working && this.behaviour.takesAside(envelope)) return keep(this, envelope)
@@ -328,11 +321,19 @@ export class Cell implements Runnable, Receiver, Target {
 
   /** Starts a child. Throws `InvalidDefinition` for a bad name or one that is taken. */
   startChild(name: string, definition: Definition, options: Omit<CellOptions, 'parent'>): Cell {
+    return this.adopt(this.makeChild(name, definition, options))
+  }
+
+  /** A child made ready, which nobody knows yet. Throws for a bad name, or a durable one that cannot go on. */
+  makeChild(name: string, definition: Definition, options: Omit<CellOptions, 'parent'>): Cell {
+    return new Cell(childAddress(this.address, checkChildName(name)), definition, this.parts, { ...options, parent: this })
+  }
+
+  adopt(child: Cell): Cell {
     if (this.#phase === 'stopping' || this.#phase === 'ended') throw new TroupeError('Cancelled', `${this.address} is stopping, so it starts no child`, 'see me.signal', { reason: 'actor-stopped' })
-    const child = new Cell(childAddress(this.address, checkChildName(name)), definition, this.parts, { ...options, parent: this })
     this.parts.router.add(child)
     this.#children ??= new Map()
-    this.#children.set(name, child)
+    this.#children.set(child.address.slice(this.address.length + 1), child)
     child.start()
     return child
   }
@@ -353,6 +354,7 @@ export class Cell implements Runnable, Receiver, Target {
   stop(ending: ActorEnding, reason: CancelReason = 'actor-stopped'): Promise<void> {
     if (this.#stopping !== undefined) return this.#stopping
     this.#phase = 'stopping'
+    if (ending.kind === 'failed') this.#failure = ending.error
     this.#pause?.cancel()
     const running = this.behaviour.quit(reason)
     if (running === undefined && this.#children === undefined) {
@@ -386,7 +388,7 @@ export class Cell implements Runnable, Receiver, Target {
     this.parts.topics.forget(this.address)
     this.options.parent?.removeChild(this)
     // A durable actor's mail stays in the log for its next life; only its askers are told.
-    for (const envelope of this.mailbox.drain()) if (isOpen(envelope)) this.parts.endings.dead(envelope, 'stopped')
+    for (const envelope of this.mailbox.drain()) if (isOpen(envelope)) this.parts.endings.dead(envelope, 'stopped', this.#failure)
     this.options.childOf?.chart.childEnded(this.options.childOf.ref, this.address, ending)
     this.#watches?.tell(ending)
   }

@@ -17,7 +17,7 @@ import { isMachine, Self, startForeign, stopForeign, type AnyActorRef, type AnyE
 
 /** How a child is run. */
 type Way =
-  | { readonly kind: 'cell'; readonly address: Address; readonly definition: Definition; cell: Cell | undefined }
+  | { readonly kind: 'cell'; readonly address: Address; readonly definition: Definition; readonly cell: Cell }
   | { readonly kind: 'effect'; readonly effect: InvokedEffect; run: EffectRun | undefined }
   | { readonly kind: 'foreign' }
 
@@ -57,20 +57,32 @@ export class ChartChildren {
     return child?.start.ref === ref ? child : undefined
   }
 
-  /** Decides how a child will run, once those `leaving` have left. Throws `InvalidDefinition` for an id that cannot be part of an address. */
+  /**
+   * Decides how a child will run, once those `leaving` have left. Throws `InvalidDefinition` for an id that cannot be part of
+   * an address, and `StoreCorrupt` or `Incompatible` for a durable child that cannot go on.
+   */
   plan(start: ChildStart, leaving: readonly AnyActorRef[], cause: Cause | undefined): Child {
-    const { id, logic } = start
+    const { id, logic, formerly } = start
     const effect = invokedEffect(logic)
     if (effect !== undefined) return { start, cause, way: { kind: 'effect', effect, run: undefined } }
     if (!isDefinition(logic) && !isMachine(logic)) return { start, cause, way: { kind: 'foreign' } }
-    const definition = isDefinition(logic) ? logic : childMachine(logic)
-    return { start, cause, way: { kind: 'cell', address: this.#freeAddress(checkChildName(id), leaving), definition, cell: undefined } }
+    const parent = this.#cell
+    const isDurable = parent.ledger !== undefined
+    const definition = isDefinition(logic) ? logic : childMachine(logic, isDurable)
+    const address = formerly === undefined ? this.#freeAddress(checkChildName(id), leaving) : childAddress(parent.address, formerly)
+    const cell = parent.makeChild(address.slice(childAddress(parent.address, '').length), definition, {
+      ...(start.input !== undefined && { input: start.input }),
+      supervise: definition.options.supervise ?? { onFailure: 'stop' },
+      isNew: isDurable && formerly === undefined,
+      childOf: { chart: this.#chart, ref: start.ref, cause },
+    })
+    return { start, cause, way: { kind: 'cell', address, definition, cell } }
   }
 
   /** One of the same id may still be on its way out when the new one comes. */
   #freeAddress(id: string, leaving: readonly AnyActorRef[]): Address {
     const { router } = this.#cell.parts
-    const gone = leaving.map((ref) => this.find(ref)?.way).flatMap((way) => (way?.kind === 'cell' && way.cell !== undefined && stopsAtOnce(way.cell) ? [way.address] : []))
+    const gone = leaving.map((ref) => this.find(ref)?.way).flatMap((way) => (way?.kind === 'cell' && stopsAtOnce(way.cell) ? [way.address] : []))
     const address = childAddress(this.#cell.address, id)
     for (let next = 2, free = address; ; next++) {
       if (router.awake(free) === undefined || gone.includes(free)) return free
@@ -80,15 +92,11 @@ export class ChartChildren {
 
   /** Lists the child, and starts its cell if it is one, so that what the step sends it finds a mailbox. */
   add(child: Child): void {
-    const { start, way, cause } = child
+    const { start, way } = child
     const namesake = this.#children.get(start.id)
     if (namesake !== undefined) this.stop(namesake.start.ref)
     this.#children.set(start.id, child)
-    if (way.kind !== 'cell') return
-    const { definition, address } = way
-    const supervise = definition.options.supervise ?? { onFailure: 'stop' }
-    const name = address.slice(childAddress(this.#cell.address, '').length)
-    way.cell = this.#cell.startChild(name, definition, { ...(start.input !== undefined && { input: start.input }), supervise, childOf: { chart: this.#chart, ref: start.ref, cause } })
+    if (way.kind === 'cell') this.#cell.adopt(way.cell)
   }
 
   /** Starts what is no cell, once the step has left; nothing when the child was stopped before that. */
@@ -114,7 +122,7 @@ export class ChartChildren {
     switch (way.kind) {
       case 'cell':
         if (afterMail) return way.cell
-        void way.cell?.stop({ kind: 'stopped' })
+        void way.cell.stop({ kind: 'stopped' })
         return undefined
       case 'effect':
         way.run?.cancel('caller')
@@ -170,6 +178,9 @@ export function dropChild(snapshot: AnyMachineSnapshot, ref: AnyActorRef): void 
   const children = snapshot.children as Record<string, AnyActorRef>
   for (const name of Object.keys(children)) if (children[name] === ref) delete children[name]
 }
+
+/** Whether a child was to go on from a former life, and could not even start. */
+export const isUnable = ({ start: { formerly }, way }: Child): boolean => formerly !== undefined && way.kind === 'cell' && 'snapshot' in way.cell.behaviour && way.cell.behaviour.snapshot === undefined
 
 /** A child's own end, as its chart hears of it. */
 export const isEnd = ({ type }: AnyEventObject): boolean => type.startsWith('xstate.done.actor.') || type.startsWith('xstate.error.actor.')

@@ -15,7 +15,7 @@ import { TroupeError, describe } from '../ground/errors.js'
 import type { Address } from './address.js'
 import type { Behaviour } from './behaviour.js'
 import type { Cell } from './cell.js'
-import { ChartChildren, dropChild, isEnd, parentOf } from './chart-children.js'
+import { ChartChildren, dropChild, isEnd, isUnable, parentOf } from './chart-children.js'
 import { newPlan, planSend, planStep, type Answer, type Plan, type Planning, type TimerChange, type Within } from './chart-plan.js'
 import { ChartTimers } from './chart-timers.js'
 import type { Logic } from './definition.js'
@@ -297,10 +297,10 @@ export class Charted implements Behaviour, ChartPort, Planning {
     if (plan === undefined) return then()
     for (const act of plan.acts) act()
     for (const change of plan.timers) this.changeTimer(change)
+    const life = this.#life
     // The old go before the new take their names, but hear first what the step told them.
     const leaving = step?.stopped.map((ref) => this.#children?.stop(ref, { afterMail: plan.spokenTo.has(ref) }))
     for (const child of plan.starts) this.#children?.add(child)
-    const life = this.#life
     const done = (): void => {
       // A restart while the outbox waited for room: this step's life is over.
       if (life !== this.#life) return
@@ -334,7 +334,10 @@ export class Charted implements Behaviour, ChartPort, Planning {
   /** A child cell has ended. One that was stopped by another has come to its end too, and has no output. */
   childEnded(ref: AnyActorRef, from: Address, ending: ActorEnding): void {
     const outcome: Outcome = ending.kind === 'failed' ? { ok: false, error: ending.error } : { ok: true, value: ending.kind === 'finished' ? ending.output : undefined }
-    if (this.#children?.find(ref) === undefined) return
+    const child = this.#children?.find(ref)
+    if (child === undefined) return
+    // What a former life left of it is not to be dropped: the family waits for the code or the store that can go on.
+    if (ending.kind === 'failed' && isUnable(child)) return void this.cell.stop(ending)
     ;(this.#ends ??= []).push({ ref, from, outcome })
     this.#hearEnds()
     this.cell.wake()
@@ -346,6 +349,11 @@ export class Charted implements Behaviour, ChartPort, Planning {
     const left = this.#ends?.filter((end) => !heard.includes(end))
     this.#ends = left?.length === 0 ? undefined : left
     for (const { ref, outcome } of heard) this.#children?.ended(ref, outcome)
+  }
+
+  /** A request that it owes an answer, or somebody above it who passed it on. */
+  owes(ask: number): Envelope | undefined {
+    return this.owed?.get(ask) ?? this.cell.options.childOf?.chart.owes(ask)
   }
 
   /** A chart never waits for what it asked: it takes mail meanwhile. */

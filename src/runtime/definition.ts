@@ -151,5 +151,5 @@ export const historyOf = ({ options: { history } }: Definition): number => (hist
 
 export const isDefinition = (logic: unknown): logic is Definition => typeof logic === 'object' && logic !== null && 'protocol' in logic && 'options' in logic
 
-/** Takes whatever its parent sends: for a machine that a chart runs as a child without a definition of its own. */
-export const childMachine = (machine: AnyStateMachine): Definition => define({ specs: Object.freeze(Object.create(null) as Specs) }, { kind: 'machine', machine, input: undefined }, {})
+/** Takes whatever its parent sends: for a machine that a chart runs as a child without a definition of its own. A durable chart's is durable too. */
+export const childMachine = (machine: AnyStateMachine, durable: boolean): Definition => define({ specs: Object.freeze(Object.create(null) as Specs) }, { kind: 'machine', machine, input: undefined }, durable ? { durable } : {})

@@ -6,6 +6,8 @@
  * D1. What a step changed, sent, answered and started is seen by nobody before the step is in the store.
  * D2. A timer keeps its moment: after a restart it fires then, or at once when that has passed.
  * D3. An effect that was under way goes on with what it had; one that had its outcome is not run again.
+ * D4. A durable child's life begins and ends with the step of this chart that says so; what it does between is in records of
+ *     its own. A child that is let go keeps nothing more, and its next namesake finds nothing of it.
  */
 import { TroupeError } from '../ground/errors.js'
 import type { Cell } from './cell.js'
@@ -29,6 +31,8 @@ export class DurableCharted extends Charted {
   readonly #effects = new Map<string, Envelope>()
   /** The mail whose step is being written, or the last one that was. */
   #keeping: Envelope | undefined
+  /** Its durable children, by id. */
+  readonly #family = new Map<string, Cell>()
   /** What is being started is what the store has already. */
   #restoring = false
 
@@ -76,6 +80,8 @@ export class DurableCharted extends Charted {
   protected override keep(step: Step, plan: Plan | undefined, envelope: Envelope | undefined, within: Within | undefined): Promise<void> | undefined {
     if (!this.#restoring) return this.#keep(step, plan, (this.#keeping = envelope), within)
     this.#restoring = false
+    this.#family.clear()
+    for (const [id, child] of durableOf(plan)) this.#family.set(id, child)
     return undefined
   }
 
@@ -84,24 +90,40 @@ export class DurableCharted extends Charted {
     const foreign = plan?.starts.find(({ way }) => way.kind === 'foreign')
     if (foreign !== undefined) throw new TroupeError('InvalidDefinition', `${foreign.start.id}, a child of the durable ${address}, is logic that XState runs itself`, 'invoke ask, infer or stepOnce instead of a promise, and an actor instead of a callback')
     const due = this.#dueAfter(plan, within)
-    const mail = (plan?.outbox.envelopes ?? []).filter(({ to }) => parts.unclaimed.keeps(to))
+    const ended = [...step.stopped.map(({ id }) => id), ...(within?.source !== undefined && isEnd(within.event) ? [within.source.id] : [])]
+    const begun = durableOf(plan)
+    const letGo = [...ended, ...begun.keys()].flatMap((id) => this.#family.get(id) ?? [])
+    const born = new Set(Array.from(begun.values(), (child) => child.address))
+    const gone = new Set([...letGo.map((child) => child.address), ...born])
+    const mail = (plan?.outbox.envelopes ?? []).filter(({ to }) => born.has(to) || (!gone.has(to) && parts.unclaimed.keeps(to)))
     const effects = (plan?.starts ?? []).filter(({ way }) => way.kind === 'effect').map(({ start }) => effectMail(address, start.id))
     const owed = this.#owedAfter(plan, envelope)
     const answers = this.#answersOf(plan, envelope)
-    const state: KeptChart = { snapshot: keepSnapshot(step.snapshot), due: [...due], owed: [...owed.values()].map(({ id, from, sequence, type }) => [id, from, sequence, type]) }
+    const state: KeptChart = { snapshot: keepSnapshot(step.snapshot, this.#namesAfter(ended, begun)), due: [...due], owed: [...owed.values()].map(({ id, from, sequence, type }) => [id, from, sequence, type]) }
     const now = parts.clock.now()
     const entries = [...[...mail, ...effects].map((each) => mailEntry(parts.nodes, each)), ...answers.map(({ to, outcome }) => replyEntry(parts.nodes, to.from, to.sequence, to.id, outcome, now))]
     const alarm = due.size === 0 ? undefined : Math.min(...[...due.values()].map(({ at }) => at))
-    const ended = [...step.stopped.map(({ id }) => id), ...(within?.source !== undefined && isEnd(within.event) ? [within.source.id] : [])]
-    const numbers = await this.#ledger.commit(state, this.#dealt(ended, envelope), entries, { alarm, handled: { type: envelope?.type ?? within?.event.type ?? 'xstate.init', from: envelope?.from ?? address, body: envelope?.body, chart: true } })
-    for (const id of ended) this.#effects.delete(id)
+    const kept = this.#ledger.commit(state, this.#dealt(ended, envelope), entries, { alarm, gone: [...gone], handled: { type: envelope?.type ?? within?.event.type ?? 'xstate.init', from: envelope?.from ?? address, body: envelope?.body, chart: true } })
+    for (const child of letGo) leave(child, kept)
+    const numbers = await kept
+    for (const id of ended) {
+      this.#effects.delete(id)
+      this.#family.delete(id)
+    }
+    for (const [id, child] of begun) this.#family.set(id, child)
     this.#due = due
     parts.unclaimed.arrived(mail, numbers)
-    for (const [i, begun] of effects.entries()) {
-      this.#ledger.arrived(begun, numbers[mail.length + i] as number, now)
-      this.#effects.set(begun.type.slice(EFFECT.length), begun)
+    for (const [i, effect] of effects.entries()) {
+      this.#ledger.arrived(effect, numbers[mail.length + i] as number, now)
+      this.#effects.set(effect.type.slice(EFFECT.length), effect)
     }
     for (const { to, outcome } of answers) parts.router.awake(to.from)?.ledger?.replied(to.sequence, to.id, outcome, now)
+  }
+
+  /** What its durable children are called once this step is kept. */
+  #namesAfter(ended: readonly string[], begun: ReadonlyMap<string, Cell>): ReadonlyMap<string, string> {
+    const family = new Map([...[...this.#family].filter(([id]) => !ended.includes(id)), ...begun])
+    return new Map(Array.from(family, ([id, child]) => [id, child.address.slice(this.cell.address.length + 1)]))
   }
 
   #dueAfter(plan: Plan | undefined, within: Within | undefined): Map<string, Due> {
@@ -127,7 +149,7 @@ export class DurableCharted extends Charted {
   /** Answers to durable askers: they are in the log with the step, so that a crash loses none. */
   #answersOf(plan: Plan | undefined, envelope: Envelope | undefined): { readonly to: Envelope; readonly outcome: { ok: true; value: unknown } | { ok: false; error: unknown } }[] {
     return (plan?.answers ?? []).flatMap((answer) => {
-      const to = answer.ask === envelope?.correlation ? envelope : this.owed?.get(answer.ask)
+      const to = answer.ask === envelope?.correlation ? envelope : this.owes(answer.ask)
       if (to === undefined || to.sequence === 0) return []
       return [{ to, outcome: answer.ok ? { ok: true as const, value: answer.value } : { ok: false as const, error: answer.error } }]
     })
@@ -151,4 +173,18 @@ export class DurableCharted extends Charted {
     if (within !== undefined) this.again(within)
     this.cell.pauseFor(STORE_RETRY_MS, envelope)
   }
+}
+
+/** The durable children that a step starts, by id. */
+function durableOf(plan: Plan | undefined): ReadonlyMap<string, Cell> {
+  const starts = plan?.starts ?? []
+  return starts.length === 0 ? NONE : new Map(starts.flatMap(({ start, way }) => (way.kind === 'cell' && way.cell.ledger !== undefined ? [[start.id, way.cell] as const] : [])))
+}
+
+const NONE: ReadonlyMap<string, Cell> = new Map()
+
+/** A child and all below it keep nothing more, once their parent's step is kept. */
+function leave(child: Cell, kept: Promise<unknown>): void {
+  child.ledger?.leave(kept)
+  for (const each of child.children) leave(each, kept)
 }

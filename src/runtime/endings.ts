@@ -82,6 +82,8 @@ function outcome(envelope: Envelope, reason: DeadReason, error: unknown): Troupe
     case 'no-such-actor':
       return new TroupeError('NoSuchActor', `no actor at ${to} for ${type}`, 'spawn it first, or register its kind with troupe.keyed', { id, address: to })
     case 'stopped':
+      // What the store has of it cannot be gone on with: its mail waits there for a mended store, or for other code.
+      if (error instanceof TroupeError && (error.code === 'StoreCorrupt' || error.code === 'Incompatible')) return error
       return new TroupeError('NoSuchActor', `${to} stopped before it handled ${type}`, 'watch the actor to learn of its end, or send again once it is back', { id, address: to })
     case 'unhandled':
       return new TroupeError('Unhandled', `${to} takes no ${type}${error === undefined ? '' : `: ${describe(error)}`}`, "see the actor's protocol, and its chart for the states that name it", { id, address: to })

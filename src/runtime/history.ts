@@ -47,12 +47,12 @@ export class History<State = unknown> {
     const { state, chart, time, by } = this.#stateAt(n)
     if (this.#journal.record(checkAddress(to)) !== undefined || this.#journal.waits(to)) throw new TroupeError('InvalidDefinition', `${to} is taken`, 'fork to an address that no durable actor has had', { address: to })
     const kept = chart ? { ...(state as KeptChart), owed: [] } : state
-    const children = chart ? Object.keys((state as KeptChart).snapshot.children) : []
+    const effects = chart ? Object.entries((state as KeptChart).snapshot.children).flatMap(([id, { name }]) => (name === undefined ? [id] : [])) : []
     const due = chart ? (state as KeptChart).due.map(([, { at }]) => at) : []
     const packed = pack(kept)
     const version = by !== undefined && by !== 0 ? { by } : {}
     const beside = keepStep(to, 1, 1, { ...version, time, handled: { type: 'forked', from: this.#address, body: undefined, chart }, effects: [], state: packed })
-    await this.#journal.begin(to, { ...version, state: packed, high: 0, open: [], alarm: due.length === 0 ? undefined : Math.min(...due), history: { steps: 1, keep: 1 } }, children.map((child) => mailEntry(undefined, effectMail(to, child))), beside)
+    await this.#journal.begin(to, { ...version, state: packed, high: 0, open: [], alarm: due.length === 0 ? undefined : Math.min(...due), history: { steps: 1, keep: 1 } }, effects.map((child) => mailEntry(undefined, effectMail(to, child))), beside)
   }
 
   #stateAt(n: number): { readonly state: unknown; readonly chart: boolean; readonly time: number; readonly by: number | undefined } {

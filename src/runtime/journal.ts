@@ -9,6 +9,7 @@
  *   ['alarm', address]  when an actor that sleeps wants to be woken
  *   ['asleep', address] whose handler had nothing but to wait, for how long, and what the log held then
  *   ['history', address, n]  a step that an actor's history keeps
+ *   ['grave', address] up to which entry a former life of a chart's child had mail
  *   ['durable', name] an address or a kind that a durable actor has, or had
  *   ['schedule', name]  a schedule, and up to which moment it is dealt with
  *   ['log', n]          an entry: mail, or a result of an effect, for one actor
@@ -22,30 +23,15 @@
  */
 import type { Clock } from '../ground/clock.js'
 import { TroupeError } from '../ground/errors.js'
-import { kindOf, type Address } from './address.js'
+import { dealtWith, packVersioned, readVersioned, type ActorRecord } from './actor-record.js'
+import { childrenOf, kindOf, nameOf, type Address } from './address.js'
 import { Alarms, type Asleep } from './alarms.js'
-import { pack, unpack } from './codec.js'
+import { pack } from './codec.js'
+import { Graves } from './graves.js'
 import { LOG_SEGMENT } from './limits.js'
 import { packEntry, readEntry, suspects, type LogEntry, type NewEntry } from './log-entry.js'
 import { damaged, SealedStore, type SealedEntry } from './store/sealed.js'
 import type { Change, Key, Store } from './store/store.js'
-
-const VERSION = 1
-
-/** An actor's last committed step. */
-export interface ActorRecord {
-  /** Packed; what it is, is the behaviour's. */
-  readonly state: Uint8Array | undefined
-  /** All mail up to this number is dealt with, but for what is still open. */
-  readonly high: number
-  readonly open: readonly number[]
-  /** When the actor wants to be woken, if it does: clock time. */
-  readonly alarm: number | undefined
-  /** The version of the definition that wrote it, when it has one. */
-  readonly by?: number
-  /** How many steps its history has had, and how many of them it keeps. */
-  readonly history?: { readonly steps: number; readonly keep: number }
-}
 
 /** An actor's mail that is not dealt with, in order, each with the entries of its handler's effects. */
 type Open = Map<number, number[]>
@@ -74,11 +60,13 @@ export class Journal {
   readonly #alarms: Alarms
   /** Told of what the log keeps for other nodes, in the order of its numbers. */
   onAway: { numbered(address: Address, n: number): void; stored(address: Address, n: number): void; lost(address: Address, n: number): void } | undefined
+  readonly #graves: Graves
   #n: number
 
   private constructor(store: SealedStore, clock: Clock, epoch: number, n: number) {
     this.#store = store
     this.#alarms = new Alarms(store)
+    this.#graves = new Graves(store)
     this.#clock = clock
     this.epoch = epoch
     this.#n = n
@@ -88,7 +76,7 @@ export class Journal {
   static async open(bare: Store, clock: Clock): Promise<Journal> {
     const store = new SealedStore(bare)
     const value = store.get(['meta'])
-    const meta = value === undefined ? { epoch: 0, n: 0 } : read<{ epoch: number; n: number }>(value, 'the journal')
+    const meta = value === undefined ? { epoch: 0, n: 0 } : readVersioned<{ epoch: number; n: number }>(value, 'the journal')
     const journal = new Journal(store, clock, meta.epoch + 1, meta.n)
     journal.#read()
     for (const { key } of store.range(['durable'], ['durablf'])) journal.#names.add(key[1] as string)
@@ -112,7 +100,7 @@ export class Journal {
       let record = records.get(entry.address)
       if (record === undefined) records.set(entry.address, (record = dealtWith(this.#store, entry.address)))
       this.#count(n, 0)
-      const done = entry.of === 0 ? n <= record.high && !record.open.includes(n) : this.#open.get(entry.address)?.has(entry.of) !== true
+      const done = entry.of === 0 ? n <= this.#graves.upTo(entry.address) || (n <= record.high && !record.open.includes(n)) : this.#open.get(entry.address)?.has(entry.of) !== true
       if (done) continue
       this.#opened(n, entry)
       const mine = this.#former.get(entry.address)
@@ -131,6 +119,7 @@ export class Journal {
   #concerns(address: Address, n: number): boolean {
     if ([...(this.#open.get(address)?.keys() ?? [])].some((mail) => mail < n)) return true
     const { high, open } = dealtWith(this.#store, address)
+    if (n <= this.#graves.upTo(address)) return false
     return n > high || open.includes(n)
   }
 
@@ -139,7 +128,7 @@ export class Journal {
     this.#claimed.add(name)
     if (this.#names.has(name)) return
     this.#names.add(name)
-    this.#unwritten.push({ kind: 'put', key: ['durable', name], value: pack(VERSION) })
+    this.#unwritten.push({ kind: 'put', key: ['durable', name], value: pack(1) })
   }
 
   /** Whether a durable actor of a former process is to come back to this address, and has less than so much mail. */
@@ -217,7 +206,7 @@ export class Journal {
   record(address: Address): ActorRecord | undefined {
     if (this.#damaged.has(address)) throw damaged(address)
     const value = this.#store.get(['actor', address])
-    return value === undefined ? undefined : read<ActorRecord>(value, address)
+    return value === undefined ? undefined : readVersioned<ActorRecord>(value, address)
   }
 
   /** Keeps entries; gives their numbers, and a promise that resolves when they are kept. */
@@ -227,19 +216,53 @@ export class Journal {
   }
 
   /**
-   * Commits a step: the actor's record, the mail it dealt with, and new entries, all or nothing.
-   * The numbers of the new entries hold once the promise resolves.
+   * Commits a step: the actor's record, the mail it dealt with, and new entries, all or nothing; with them end the lives of
+   * the children that are `gone`. The numbers of the new entries hold once the promise resolves.
    */
-  async commit(address: Address, record: ActorRecord, dealt: readonly number[], entries: readonly NewEntry[], beside: readonly Change[] = []): Promise<readonly number[]> {
+  async commit(address: Address, record: ActorRecord, dealt: readonly number[], entries: readonly NewEntry[], beside: readonly Change[] = [], gone: readonly Address[] = []): Promise<readonly number[]> {
+    const buried = gone.flatMap((child) => this.#family(child))
+    const died = this.#n
+    const graves = buried.flatMap((child) => this.#bury(child, died))
     const { changes, numbers } = this.#number(entries)
     const alarm = this.#alarms.changes(address, record.alarm)
-    await this.#write([{ kind: 'put', key: ['actor', address], value: pack({ version: VERSION, ...record }) }, ...alarm, ...changes, ...beside], numbers, entries)
+    await this.#write([{ kind: 'put', key: ['actor', address], value: packVersioned(record) }, ...alarm, ...changes, ...beside, ...graves], numbers, entries)
     this.#alarms.changed(address, record.alarm)
     for (const n of dealt) this.#dealt(address, n)
+    for (const child of buried) this.#forgetLife(child, died)
     const empty = this.#emptySegments()
     // Nobody waits for this: what stays for now is dealt with, and goes the next time.
     if (empty.length > 0) this.#store.commit([this.#meta(), ...empty]).catch(() => {})
     return numbers
+  }
+
+  /** A child and all below it, as far as the store or the log has something of them. */
+  #family(child: Address): Address[] {
+    const [from, to] = childrenOf(child)
+    const below = Array.from(this.#store.range(['actor', from], ['actor', to]), ({ key }) => key[1] as Address)
+    return this.#store.has(['actor', child]) || this.#open.has(child) || this.#graves.has(child) ? [child, ...below] : below
+  }
+
+  #bury(child: Address, died: number): Change[] {
+    const history = Array.from(this.#store.range(['history', child], ['history', child, Infinity]), ({ key }): Change => ({ kind: 'remove', key }))
+    return [{ kind: 'remove', key: ['actor', child] }, ...this.#alarms.changes(child, undefined), ...history, this.#graves.dig(child, dealtWith(this.#store, child).born ?? 0, died)]
+  }
+
+  #forgetLife(child: Address, died: number): void {
+    this.#alarms.changed(child, undefined)
+    this.#damaged.delete(child)
+    for (const n of this.#open.get(child)?.keys() ?? []) if (n <= died) this.#dealt(child, n)
+    const left = this.#former.get(child)?.filter(({ n }) => n > died)
+    if (left !== undefined) this.#former.set(child, left)
+  }
+
+  /** The last number given. */
+  get latest(): number {
+    return this.#n
+  }
+
+  /** Up to which entry the mail of an address is of a life that is over. */
+  overUpTo(address: Address): number {
+    return this.#graves.upTo(address)
   }
 
   /** Keeps something of the troupe's own, and mail with it, all or nothing. */
@@ -257,7 +280,7 @@ export class Journal {
 
   /** The definition that runs an address has this version: so has what comes for it from now on. */
   runs(address: Address, version: number): void {
-    if (version !== 0) this.#versions.set(kindOf(address), version)
+    if (version !== 0) this.#versions.set(nameOf(address), version)
   }
 
   /** Whether this mail of an actor is not dealt with. */
@@ -291,7 +314,7 @@ export class Journal {
 
   /** The last number is kept apart from the log, which may come to be empty. */
   #meta(): Change {
-    return { kind: 'put', key: ['meta'], value: pack({ version: VERSION, epoch: this.epoch, n: this.#n }) }
+    return { kind: 'put', key: ['meta'], value: packVersioned({ epoch: this.epoch, n: this.#n }) }
   }
 
   async #write(changes: readonly Change[], numbers: readonly number[], entries: readonly NewEntry[]): Promise<void> {
@@ -316,7 +339,7 @@ export class Journal {
       this.onAway?.numbered(entry.address, n)
       this.#opened(n, entry)
       const now = this.#clock.now()
-      const by = this.#versions.get(kindOf(entry.address)) ?? 0
+      const by = this.#versions.size === 0 ? 0 : (this.#versions.get(nameOf(entry.address)) ?? 0)
       // An actor that sleeps since the restart finds it with what its former life left.
       this.#former.get(entry.address)?.push({ n, ...entry, now, by })
       return { kind: 'put', key: ['log', n], value: packEntry({ ...entry, now, by }) }
@@ -371,28 +394,12 @@ export class Journal {
       this.#segments.delete(segment)
       for (const { key } of this.#store.range(['log', segment * LOG_SEGMENT], ['log', (segment + 1) * LOG_SEGMENT])) changes.push({ kind: 'remove', key })
     }
+    if (changes.length > 0) changes.push(...this.#graves.sweep((from, to) => this.#holds(from, to)))
     return changes
   }
-}
 
-function dealtWith(store: SealedStore, address: Address): Pick<ActorRecord, 'high' | 'open'> {
-  try {
-    const value = store.get(['actor', address])
-    return value === undefined ? { high: 0, open: [] } : read<ActorRecord>(value, address)
-  } catch {
-    // The actor is told when it starts; its mail stays for the day when its record is mended.
-    return { high: 0, open: [] }
+  #holds(from: number, to: number): boolean {
+    for (const segment of this.#segments.keys()) if (segment >= Math.floor(from / LOG_SEGMENT) && segment <= Math.floor(to / LOG_SEGMENT)) return true
+    return false
   }
-}
-
-function read<T>(value: Uint8Array, whose: string): T {
-  let found: { version: number } & T
-  try {
-    found = unpack(value) as { version: number } & T
-  } catch (error) {
-    throw damaged(whose, error)
-  }
-  if (typeof found !== 'object' || found === null || found.version === undefined) throw damaged(whose)
-  if (found.version === VERSION) return found
-  throw new TroupeError('Incompatible', `the record of ${whose} has version ${found.version}, this is ${VERSION}`, 'open the store with the version of Troupe that wrote it, or a later one', { address: whose })
 }

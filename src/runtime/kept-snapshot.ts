@@ -13,7 +13,8 @@ export interface KeptSnapshot {
   readonly error: undefined
   /** State ids, by the history they belong to. */
   readonly history: Readonly<Record<string, readonly { readonly id: string }[]>>
-  readonly children: Readonly<Record<string, { readonly src: string; readonly input: unknown; readonly shows: boolean }>>
+  /** By id; `name` is that of a durable cell, whose own record has the rest. */
+  readonly children: Readonly<Record<string, { readonly src: string; readonly input: unknown; readonly shows: boolean; readonly name?: string }>>
 }
 
 /** A timer as it is kept. */
@@ -46,14 +47,14 @@ interface StandIn {
   getSnapshot(): { readonly input?: unknown } | undefined
 }
 
-/** Throws `InvalidDefinition` for a child whose logic has no name: nothing could find it again. */
-export function keepSnapshot({ status, value, context, output, historyValue, children }: AnyMachineSnapshot): KeptSnapshot {
+/** `names` are those of the children that are durable cells. Throws `InvalidDefinition` for a child whose logic has no name: nothing could find it again. */
+export function keepSnapshot({ status, value, context, output, historyValue, children }: AnyMachineSnapshot, names: ReadonlyMap<string, string>): KeptSnapshot {
   const history = Object.fromEntries(Object.entries(historyValue as Record<string, readonly { readonly id: string }[]>).map(([key, nodes]) => [key, nodes.map(({ id }) => ({ id }))]))
-  const kept = Object.entries(children as unknown as Record<string, StandIn | undefined>).flatMap(([id, child]) => (child === undefined ? [] : [[id, keepChild(id, child)] as const]))
+  const kept = Object.entries(children as unknown as Record<string, StandIn | undefined>).flatMap(([id, child]) => (child === undefined ? [] : [[id, keepChild(id, child, names.get(id))] as const]))
   return { status, value, context, output, error: undefined, history, children: Object.fromEntries(kept) }
 }
 
-function keepChild(id: string, child: StandIn): KeptSnapshot['children'][string] {
-  if (typeof child.src === 'string') return { src: child.src, input: child.getSnapshot()?.input, shows: child._syncSnapshot === true }
+function keepChild(id: string, child: StandIn, name: string | undefined): KeptSnapshot['children'][string] {
+  if (typeof child.src === 'string') return { src: child.src, input: child.getSnapshot()?.input, shows: child._syncSnapshot === true, ...(name !== undefined && { name }) }
   throw new TroupeError('InvalidDefinition', `the child ${id} of a durable chart has logic without a name`, 'name it in setup({ actors }) and start it by that name')
 }

@@ -77,20 +77,25 @@ export class Ledger {
   #high: number
   #alarm: number | undefined
   readonly #upcast: Upcast
+  /** The last entry before its life, for a chart's child. */
+  readonly #born: number | undefined
+  /** Whether its parent's step lets it go, once that is known: then nothing of it is kept any more. */
+  #left: Promise<boolean> | undefined
   /** How many steps its history keeps, 0 for none, and how many it has had. */
   readonly #keeps: number
   #steps: number
 
-  /** Reads an actor's record. Throws `StoreCorrupt`, `Incompatible`, or `InvalidDefinition` without a journal. */
-  static of(journal: Journal | undefined, address: Address, definition: Definition): Ledger {
-    if (journal !== undefined) return new Ledger(journal, address, definition)
+  /** Reads an actor's record, unless a new life begins at its address. Throws `StoreCorrupt`, `Incompatible`, or `InvalidDefinition` without a journal. */
+  static of(journal: Journal | undefined, address: Address, definition: Definition, isNew = false): Ledger {
+    if (journal !== undefined) return new Ledger(journal, address, definition, isNew)
     throw new TroupeError('InvalidDefinition', `${address} is durable, and the troupe has no store`, "give one: createTroupe({ store: lmdb('./data') }), from 'troupe/lmdb'")
   }
 
-  private constructor(journal: Journal, address: Address, definition: Definition) {
+  private constructor(journal: Journal, address: Address, definition: Definition, isNew: boolean) {
     this.#journal = journal
     this.#address = address
-    const record = journal.record(address)
+    const record = isNew ? undefined : journal.record(address)
+    this.#born = isNew ? journal.latest : record?.born
     this.#upcast = new Upcast(address, definition)
     journal.runs(address, this.#upcast.version)
     this.#state = this.#upcast.state(record?.state, record?.by ?? 0)
@@ -194,8 +199,24 @@ export class Ledger {
     return open
   }
 
+  /** Its parent lets it go with a step that is being kept: from now on nothing of its own is, unless that step fails. */
+  leave(kept: Promise<unknown>): void {
+    const left: Promise<boolean> = kept.then(
+      () => true,
+      () => {
+        if (this.#left === left) this.#left = undefined
+        return false
+      },
+    )
+    this.#left = left
+  }
+  get leaving(): boolean {
+    return this.#left !== undefined
+  }
+
   /** Mail for this actor: in the log before its sender is told. */
   accept(envelope: Envelope, now: number): Promise<void> {
+    if (this.#left !== undefined) return this.#counted(this.#left.then((left) => (left ? undefined : this.accept(envelope, now))))
     const { numbers, kept } = this.#journal.append([mailEntry(undefined, envelope)])
     this.arrived(envelope, numbers[0] as number, now)
     return this.#counted(kept)
@@ -241,17 +262,25 @@ export class Ledger {
     return this.#open.get(of)?.replies.get(ask)
   }
 
-  /** Commits the end of a step: the state, the mail it dealt with, what it sent and answered, and when the actor wants to be woken. */
-  async commit(state: unknown, dealt: readonly number[], entries: readonly NewEntry[], { alarm, handled }: { readonly alarm?: number | undefined; readonly handled: Handled }): Promise<readonly number[]> {
+  /** Commits the end of a step: the state, the mail it dealt with, what it sent and answered, when the actor wants to be woken, and the children whose lives it ends. */
+  async commit(state: unknown, dealt: readonly number[], entries: readonly NewEntry[], { alarm, handled, gone = [] }: { readonly alarm?: number | undefined; readonly handled: Handled; readonly gone?: readonly Address[] }): Promise<readonly number[]> {
     const packed = pack(state)
-    return this.#afterOthers(() => this.#commit(packed, dealt, entries, alarm, handled))
+    return this.#afterOthers(() => this.#commit(packed, dealt, entries, { alarm, handled, gone }))
   }
 
   /** The envelope has ended without a step: refused, expired, cancelled or set aside. Its asker, if it is durable, hears of it. */
   async deal(envelope: Envelope, answer: readonly NewEntry[]): Promise<void> {
     const { records, spare } = this.#of(envelope.entry)
     const took = [...records, ...spare].flatMap(({ took }) => took ?? [])
-    await this.#afterOthers(() => this.#commit(this.#state, [envelope.entry, ...took], answer, this.#alarm))
+    await this.#afterOthers(() => this.#commit(this.#state, [envelope.entry, ...took], answer, { alarm: this.#alarm, gone: [] }))
+  }
+
+  /** What it sends on its way out. */
+  async #lastWords(entries: readonly NewEntry[]): Promise<readonly number[]> {
+    if (entries.length === 0) return []
+    const { numbers, kept } = this.#journal.append(entries)
+    await kept
+    return numbers
   }
 
   #effectsOf(dealt: readonly number[]): HistoryStep['effects'] {
@@ -269,14 +298,16 @@ export class Ledger {
     return mine
   }
 
-  async #commit(state: Uint8Array | undefined, dealt: readonly number[], entries: readonly NewEntry[], alarm: number | undefined, handled?: Handled): Promise<readonly number[]> {
+  async #commit(state: Uint8Array | undefined, dealt: readonly number[], entries: readonly NewEntry[], { alarm, handled, gone }: { readonly alarm: number | undefined; readonly handled?: Handled; readonly gone: readonly Address[] }): Promise<readonly number[]> {
+    if (this.#left !== undefined && (await this.#left)) return this.#lastWords(entries)
     const version = this.#upcast.version === 0 ? {} : { by: this.#upcast.version }
-    const high = Math.max(this.#high, ...dealt)
+    const high = Math.max(this.#high, this.#journal.overUpTo(this.#address), ...dealt)
     const open = this.#journal.openBefore(this.#address, high, dealt)
     const steps = this.#steps + (this.#keeps > 0 && handled !== undefined ? 1 : 0)
     const kept = steps === this.#steps ? [] : keepStep(this.#address, steps, this.#keeps, { ...version, time: this.#journal.now, handled: handled as Handled, effects: this.#effectsOf(dealt), state: state as Uint8Array })
     const history = steps === 0 ? undefined : { steps, keep: this.#keeps }
-    const written = await this.#journal.commit(this.#address, { state, high, open, alarm, ...version, ...(history && { history }) }, dealt, entries, kept)
+    const record = { state, high, open, alarm, ...version, ...(this.#born !== undefined && { born: this.#born }), ...(history && { history }) }
+    const written = await this.#journal.commit(this.#address, record, dealt, entries, kept, gone)
     this.#steps = steps
     this.#state = state
     this.#high = high

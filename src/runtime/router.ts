@@ -1,6 +1,6 @@
 /** Where an address leads: to another node, a cell that is here, a keyed one to wake, a pool, or nobody. Decided here and nowhere else. */
 import { TroupeError } from '../ground/errors.js'
-import { isChild, kindOf, type Address } from './address.js'
+import { isChild, kindOf, rootOf, type Address } from './address.js'
 import type { Cell } from './cell.js'
 import type { Dozing } from './dozing.js'
 import type { Keyed } from './keyed.js'
@@ -41,7 +41,14 @@ export class Router {
   /** The cell at an address here, woken when it is keyed and asleep. Throws `Overloaded` when it cannot be woken. */
   cell(address: Address): Cell | undefined {
     if (this.#nodes?.isAway(address) === true) return undefined
-    return this.#cells.get(address) ?? (isChild(address) ? undefined : (this.#dozing().wake(address) ?? this.#keyed.get(kindOf(address))?.wake(address)))
+    return this.#cells.get(address) ?? (isChild(address) ? this.#child(address) : (this.#dozing().wake(address) ?? this.#keyed.get(kindOf(address))?.wake(address)))
+  }
+
+  /** A durable keyed actor that is asleep brings its children to life with it. */
+  #child(address: Address): Cell | undefined {
+    const root = rootOf(address)
+    if (this.#cells.has(root) || this.#keyed.get(kindOf(root))?.definition.options.durable !== true) return undefined
+    return this.cell(root) && this.#cells.get(address)
   }
 
   /** The cell of somebody who is here, or who left memory in the middle of a handler and is woken. */

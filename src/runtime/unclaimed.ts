@@ -3,7 +3,7 @@
  * Mail for such an actor waits in the log, within its mailbox's usual bound; an ask waits for as long as its asker does.
  */
 import type { Timer } from '../ground/clock.js'
-import { kindOf, type Address } from './address.js'
+import { kindOf, rootOf, type Address } from './address.js'
 import type { Envelope } from './envelope.js'
 import { heed } from './heed.js'
 import { MAILBOX_COUNT_MAX } from './limits.js'
@@ -24,7 +24,7 @@ export class Unclaimed {
   keeps(to: Address): boolean {
     if (this.#parts.nodes?.isAway(to) === true) return this.#parts.journal !== undefined
     const cell = this.#parts.router.cell(to)
-    return cell === undefined ? this.#parts.journal?.awaits(to, MAILBOX_COUNT_MAX) === true : cell.ledger !== undefined
+    return cell === undefined ? this.#parts.journal?.awaits(to, MAILBOX_COUNT_MAX) === true : cell.ledger?.leaving === false
   }
 
   /** Mail that has come into the log. */
@@ -73,7 +73,7 @@ export class Unclaimed {
   /** Lets an actor go on where the last process ended. One whose record is damaged harms nobody else: its senders are told. */
   wake(address: Address): void {
     try {
-      this.#parts.router.cell(address)
+      this.#parts.router.cell(rootOf(address))
     } catch (error) {
       this.#parts.log(address, ['could not be resumed:', error])
     }

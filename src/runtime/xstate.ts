@@ -73,6 +73,8 @@ export interface ChildStart {
   readonly input: unknown
   /** Whether its parent wants each of its snapshots as an event. */
   readonly shows: boolean
+  /** The name under which a former life of a durable chart ran it as a durable cell. */
+  readonly formerly?: string | undefined
   /** XState's own actor, not started: the child's identity, and the actor itself for logic that is left to XState. */
   readonly ref: AnyActorRef
 }
@@ -274,9 +276,9 @@ export class Chart {
       if (gone !== undefined) throw new Error(`it no longer has ${kept.children[gone]?.src}, which runs as ${gone}`)
       const step = outcome(snapshot)
       // XState makes them from a snapshot, so their input is no option of theirs.
-      return { ...step, started: step.started.map((start) => ({ ...start, input: kept.children[start.id]?.input })) }
+      return { ...step, started: step.started.map((start) => ({ ...start, input: kept.children[start.id]?.input, formerly: kept.children[start.id]?.name })) }
     } catch (error) {
-      throw new TroupeError('Incompatible', `${self.id} cannot go on from state ${JSON.stringify(kept.value)}: ${describe(error)}`, 'bring the state or the child back, or give the actor a new address', {}, error)
+      throw new TroupeError('Incompatible', `${self.port.cell.address} cannot go on from state ${JSON.stringify(kept.value)}: ${describe(error)}`, 'bring the state or the child back, or give the actor a new address', {}, error)
     } finally {
       end(outer)
     }

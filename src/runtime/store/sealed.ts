@@ -35,6 +35,10 @@ export class SealedStore {
     return value
   }
 
+  has(key: Key): boolean {
+    return this.#store.get(key) !== undefined
+  }
+
   *range(from: Key, to: Key): Iterable<SealedEntry> {
     for (const { key, value } of this.#store.range(from, to)) yield { key, ...unseal(value) }
   }
