@@ -28,6 +28,13 @@ export interface Child {
   readonly cause: Cause | undefined
 }
 
+/** A child that has ended, and may have told more before than was heard. */
+export interface ChildEnd {
+  readonly ref: AnyActorRef
+  readonly from: Address
+  readonly outcome: Outcome
+}
+
 /** With children or a handler under way a stop takes its time. */
 const stopsAtOnce = ({ children, behaviour, definition }: Cell): boolean => children.length === 0 && (definition.logic.kind === 'machine' || !behaviour.working)
 

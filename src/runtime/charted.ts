@@ -15,7 +15,7 @@ import { TroupeError, describe } from '../ground/errors.js'
 import type { Address } from './address.js'
 import type { Behaviour } from './behaviour.js'
 import type { Cell } from './cell.js'
-import { ChartChildren, dropChild, isEnd, isUnable, parentOf } from './chart-children.js'
+import { ChartChildren, dropChild, isEnd, isUnable, parentOf, type ChildEnd } from './chart-children.js'
 import { newPlan, planSend, planStep, type Answer, type Plan, type Planning, type TimerChange, type Within } from './chart-plan.js'
 import { ChartTimers } from './chart-timers.js'
 import type { Logic } from './definition.js'
@@ -34,12 +34,6 @@ const noop = (): void => {}
 
 /** For a chart that names it: an asker that it still owes an answer waits no more. */
 const ASKER_LEFT = 'xstate.asker.left'
-
-interface ChildEnd {
-  readonly ref: AnyActorRef
-  readonly from: Address
-  readonly outcome: Outcome
-}
 
 export class Charted implements Behaviour, ChartPort, Planning {
   readonly self: Self

@@ -5,6 +5,7 @@
  */
 import type { Address } from './address.js'
 import { pack, unpack } from './codec.js'
+import { LOG_SEGMENT } from './limits.js'
 import type { SealedStore } from './store/sealed.js'
 import type { Change } from './store/store.js'
 
@@ -40,11 +41,12 @@ export class Graves {
     return { kind: 'put', key: ['grave', address], value: pack([grave.born, grave.died]) }
   }
 
-  /** Lets those go of whose mail the log has nothing any more. */
-  sweep(has: (from: number, to: number) => boolean): Change[] {
+  /** Lets those go of whose mail the log has nothing any more, with the segments that it has. */
+  sweep(segments: readonly number[]): Change[] {
     const changes: Change[] = []
     for (const [address, { born, died }] of this.#graves) {
-      if (has(born, died)) continue
+      const [from, to] = [Math.floor(born / LOG_SEGMENT), Math.floor(died / LOG_SEGMENT)]
+      if (segments.some((segment) => segment >= from && segment <= to)) continue
       this.#graves.delete(address)
       changes.push({ kind: 'remove', key: ['grave', address] })
     }

@@ -394,12 +394,7 @@ export class Journal {
       this.#segments.delete(segment)
       for (const { key } of this.#store.range(['log', segment * LOG_SEGMENT], ['log', (segment + 1) * LOG_SEGMENT])) changes.push({ kind: 'remove', key })
     }
-    if (changes.length > 0) changes.push(...this.#graves.sweep((from, to) => this.#holds(from, to)))
+    if (changes.length > 0) changes.push(...this.#graves.sweep([...this.#segments.keys()]))
     return changes
-  }
-
-  #holds(from: number, to: number): boolean {
-    for (const segment of this.#segments.keys()) if (segment >= Math.floor(from / LOG_SEGMENT) && segment <= Math.floor(to / LOG_SEGMENT)) return true
-    return false
   }
 }
