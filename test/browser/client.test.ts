@@ -3,6 +3,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { GatewayOptions } from 'troupe/actors'
 import { breakingProxy, type BreakingProxy } from '../gateway/breaking-proxy.js'
+import { END, chunk, rogue } from '../gateway/rogue.js'
 import { open, type Stage } from '../gateway/shop.js'
 import { noBrowser, openBrowser } from './chromium.js'
 import { openSite, type Site } from './site.js'
@@ -67,6 +68,20 @@ describe.skipIf(noBrowser)(`the client in a browser${noBrowser === undefined ? '
     between = await breakingProxy(stage.port, 50_000, 70_000, Infinity)
     expect(await visit('counts', between.url, 100, 2_000)).toEqual(upTo(100))
     expect(between.connections).toBeGreaterThanOrEqual(3)
+  })
+
+  test('notices a connection that has silently gone', async () => {
+    await opened()
+    const posts: (string | string[] | undefined)[] = []
+    const silent = await rogue((response, { method, headers }) => {
+      response.writeHead(200, { 'access-control-allow-origin': site.origin, 'access-control-allow-headers': '*', 'access-control-allow-methods': '*' })
+      if (method !== 'POST') return void response.end()
+      if (posts.push(headers['last-event-id']) === 1) response.write(chunk('a', { n: 1 }))
+      else response.end(chunk('b', { n: 2 }) + END)
+    })
+    expect(await visit('countsImpatiently', silent.url)).toEqual([1, 2])
+    expect(posts).toEqual([undefined, 'a'])
+    silent.close()
   })
 
   test('calls a stream off when its loop is left', async () => {

@@ -39,6 +39,13 @@ export async function counts(url: string, to: number, size: number): Promise<num
   return numbers
 }
 
+/** With less patience than usual. */
+export async function countsImpatiently(url: string): Promise<number[]> {
+  const numbers: number[] = []
+  for await (const { n } of client(Counter, url, { idle: '2s' }).stream({ type: 'count', to: 2 })) numbers.push(n)
+  return numbers
+}
+
 export async function countsUntil(url: string, last: number): Promise<number> {
   for await (const { n } of at(url).stream({ type: 'count', to: 1e9, size: 10_000 })) if (n === last) return n
   throw new Error('it ended before')

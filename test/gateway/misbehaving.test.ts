@@ -2,7 +2,9 @@
 import { createServer, type AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
-import { client, type Client, type ClientOptions } from 'troupe/client'
+import { z } from 'zod'
+import { actor } from 'troupe'
+import { client, protocol, stream, type Client, type ClientOptions } from 'troupe/client'
 import { virtualClock, type VirtualClock } from 'troupe/testing'
 import { gate, rejection } from '../runtime/stage.js'
 import { Counter } from './protocols.js'
@@ -178,6 +180,32 @@ describe('a stream', () => {
     await clock.advance('1m')
     expect(await next).toMatchObject({ code: 'Gone' })
     expect(byGateway.at).toHaveLength(2)
+  })
+
+  test('is shown by the gateway that it lives', async () => {
+    const Quiet = protocol({ listen: stream(null, z.number()) })
+    const clock = virtualClock()
+    const stage = await open({ clock, actors: { quiet: Quiet } })
+    closing.push(() => stage.troupe.stop())
+    const begun = gate()
+    stage.troupe.spawn('quiet', actor(Quiet, {
+      on: {
+        listen: async function* (_, me) {
+          begun.open()
+          await new Promise((resolve) => me.signal.addEventListener('abort', resolve))
+          yield 1
+        },
+      },
+    }))
+    const listening = stage.post('/actors/quiet', { type: 'listen' }, { accept: 'text/event-stream' })
+    await begun.passed
+    // It waits for a first chunk that could still become a status.
+    await clock.advance('1s')
+    const reader = ((await listening).body as ReadableStream<Uint8Array>).getReader()
+    const first = reader.read()
+    await clock.advance('15s')
+    expect(Buffer.from((await first).value ?? []).toString()).toBe(':\n\n')
+    await reader.cancel()
   })
 
   test('of events that are no JSON is no stream of a gateway', async () => {
