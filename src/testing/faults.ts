@@ -18,6 +18,8 @@ export type NodeFault =
   | { readonly kind: 'clock-jump'; readonly step: number; readonly node?: string; readonly ms: number }
   /** The next calls of models fail. */
   | { readonly kind: 'failing-model'; readonly step: number; readonly node?: string; readonly calls: number }
+  /** The process is asked to stop, as for a deploy, and is started again `downMs` after it has. */
+  | { readonly kind: 'restart'; readonly step: number; readonly node?: string; readonly downMs: number }
 
 export type NetworkFault =
   /** Each message between nodes takes up to `ms` more. */
@@ -41,6 +43,8 @@ export interface Faults {
   readonly losses?: number
   readonly duplications?: number
   readonly partitions?: number
+  /** Polite ends, unlike crashes: what is under way may finish. */
+  readonly restarts?: number
 }
 
 /** Steps between two faults of a kind, on average: seeds differ in it, since some faults hurt only in quick succession. */
@@ -51,7 +55,7 @@ const ONE_FOR_ALL = 10
 
 type Make = (step: number, random: () => number, some: () => string) => Fault
 
-/** Those of a network come last, so that the others are planned as they were before there was one. */
+/** New ones come last, so that the others are planned as they always were. */
 const KINDS: readonly (readonly [keyof Faults, Make])[] = [
   ['crashes', (step, random) => ({ kind: 'crash', step, kept: hundredth(random()), downMs: whole(random(), 500) })],
   ['slowDisks', (step, random) => ({ kind: 'slow-disk', step, ms: 1 + whole(random() ** 3, 20_000), forMs: whole(random(), 20_000) })],
@@ -62,6 +66,7 @@ const KINDS: readonly (readonly [keyof Faults, Make])[] = [
   ['losses', (step, random) => ({ kind: 'loss', step, share: hundredth(random()), forMs: whole(random(), 10_000) })],
   ['duplications', (step, random) => ({ kind: 'duplication', step, share: hundredth(random()), forMs: whole(random(), 20_000) })],
   ['partitions', (step, random, some) => partition(step, some(), random() < 0.5 ? some() : '', whole(random() ** 2, 60_000))],
+  ['restarts', (step, random) => ({ kind: 'restart', step, downMs: whole(random(), 500) })],
 ]
 
 const partition = (step: number, node: string, from: string, forMs: number): Fault => ({ kind: 'partition', step, node, ...(from !== '' && from !== node && { from }), forMs })

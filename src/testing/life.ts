@@ -6,6 +6,8 @@ import type { LifeClock } from './loop.js'
 export class Life {
   troupe: Troupe | undefined
   over = false
+  /** It was asked to stop: nobody is let in any more. */
+  leaving = false
   readonly clock: LifeClock
   readonly #leave: () => void
   readonly #calls = new Set<(error: TroupeError) => void>()

@@ -11,9 +11,10 @@ import type { Fact } from '../runtime/inspection.js'
 import type { ActorRecord } from '../runtime/actor-record.js'
 import type { Protocol, Specs } from '../runtime/protocol.js'
 import type { Ref } from '../runtime/ref.js'
+import { isShutdown } from '../runtime/replies.js'
 import { unseal } from '../runtime/store/sealed.js'
 import type { Store } from '../runtime/store/store.js'
-import { createTroupe, type Troupe } from '../runtime/troupe.js'
+import { createTroupe, type Troupe, type TroupeOptions } from '../runtime/troupe.js'
 import { Disk } from './disk.js'
 import { refThrough, type Door } from './entrance.js'
 import type { NodeFault } from './faults.js'
@@ -32,7 +33,7 @@ export interface Surroundings {
   /** Chance for one life. */
   readonly chance: (life: number) => () => number
   /** Its way to the other nodes, for one life. */
-  readonly connect: () => { readonly options: object; end(): void }
+  readonly connect: () => { readonly options: Pick<TroupeOptions, 'node'>; end(): void }
   readonly cast: (troupe: Troupe) => void | Promise<void>
   /** Goes on while the process is down. */
   readonly later: (ms: number, run: () => void) => void
@@ -83,7 +84,7 @@ export class Process implements SimulatedNode, Door {
     })
   }
 
-  async #begin(life: Life, store: Store, options: object): Promise<void> {
+  async #begin(life: Life, store: Store, options: Pick<TroupeOptions, 'node'>): Promise<void> {
     const log = (address: Address, words: readonly unknown[]): void => this.#around.line(`[${address}] ${words.map(String).join(' ')}`)
     const troupe = await createTroupe({ ...options, clock: life.clock, store: () => Promise.resolve(store), log, ...(this.kernels !== undefined && { host: this.kernels }) })
     if (life.over) return
@@ -116,8 +117,22 @@ export class Process implements SimulatedNode, Door {
         this.#jumped += fault.ms
         return
       case 'failing-model':
-        this.kernels?.fail(fault.calls)
+        return this.kernels?.fail(fault.calls)
+      case 'restart':
+        return void this.#restart(fault.downMs)
     }
+  }
+
+  async #restart(downMs: number): Promise<void> {
+    const life = this.open
+    // It is down already, or about to be.
+    if (life === undefined) return
+    life.leaving = true
+    await life.troupe?.stop()
+    if (life.over) return
+    this.#around.line('stopped, to start again')
+    this.end()
+    this.#around.later(downMs, () => this.start())
   }
 
   /** The present life is over. */
@@ -133,7 +148,7 @@ export class Process implements SimulatedNode, Door {
   }
 
   get open(): Life | undefined {
-    return this.#life?.troupe === undefined ? undefined : this.#life
+    return this.#life?.troupe === undefined || this.#life.leaving ? undefined : this.#life
   }
 
   up(): Promise<Life> {
@@ -165,5 +180,5 @@ export class Process implements SimulatedNode, Door {
   }
 }
 
-/** What a service gets over by itself: it crashed, or its disk had no room. */
-export const isPassing = (error: unknown): error is TroupeError => error instanceof TroupeError && (error.code === 'Interrupted' || (error.code === 'Overloaded' && error.details['store'] === true))
+/** What a service gets over by itself: it crashed or is started again, or its disk had no room. */
+export const isPassing = (error: unknown): error is TroupeError => isShutdown(error) || (error instanceof TroupeError && (error.code === 'Interrupted' || (error.code === 'Overloaded' && error.details['store'] === true)))

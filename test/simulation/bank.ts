@@ -88,7 +88,7 @@ async function transfers(sim: Simulation<Bank>, count: number): Promise<void> {
         sim.world.accepted.push(id)
       } catch (error) {
         // Whether it was accepted nobody knows, as with any process that dies.
-        if (!(error instanceof TroupeError && (error.code === 'Interrupted' || error.code === 'Overloaded'))) throw error
+        if (!(error instanceof TroupeError && ['Interrupted', 'Overloaded', 'Cancelled'].includes(error.code))) throw error
       }
       if (sim.random() < 0.3) await sim.sleep(Math.floor(sim.random() * 2_000))
     }

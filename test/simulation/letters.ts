@@ -115,7 +115,7 @@ async function dictate(sim: Simulation<Letters>, w: number, count: number): Prom
       await sim.ref(Writer, writers[w] as string).tell({ type: 'write', id, copies })
       sim.world.accepted.push(id)
     } catch (error) {
-      if (!(error instanceof TroupeError && (error.code === 'Interrupted' || error.code === 'Overloaded'))) throw error
+      if (!(error instanceof TroupeError && ['Interrupted', 'Overloaded', 'Cancelled'].includes(error.code))) throw error
     }
     const somewhere = sim.nodes[Math.floor(sim.random() * sim.nodes.length)] as SimulatedNode
     await somewhere.ref(Scribbler, `scribbler/${w}`).tell({ type: 'scribble', notes: Math.floor(sim.random() * 20) }).catch(() => {})

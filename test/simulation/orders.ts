@@ -88,7 +88,7 @@ async function place(sim: Simulation<World>, n: number): Promise<void> {
   try {
     await ref.tell({ type: 'place', count: Math.floor(sim.random() * 10), patient })
   } catch (error) {
-    if (error instanceof TroupeError && (error.code === 'Interrupted' || error.code === 'Overloaded')) return
+    if (error instanceof TroupeError && ['Interrupted', 'Overloaded', 'Cancelled'].includes(error.code)) return
     throw error
   }
   sim.world.placed.push(id)

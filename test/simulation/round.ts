@@ -52,7 +52,7 @@ export const rounds = (each: number): Omit<SimulationOptions<World>, 'seed' | 'f
         await sim.ref(Walker, `walker/${n % WALKERS}`).tell({ type: 'go', id })
         sim.world.accepted.push(id)
       } catch (error) {
-        if (!(error instanceof TroupeError && (error.code === 'Interrupted' || error.code === 'Overloaded'))) throw error
+        if (!(error instanceof TroupeError && ['Interrupted', 'Overloaded', 'Cancelled'].includes(error.code))) throw error
       }
       await sim.sleep(Math.floor(sim.random() * 400_000))
     }

@@ -35,7 +35,7 @@ const sleeper = actor(Sleeper, {
 })
 
 const SLEEPERS = 3
-const isPassing = (error: unknown): boolean => error instanceof TroupeError && ['Interrupted', 'Overloaded', 'DeadlineExceeded', 'NoSuchActor'].includes(error.code)
+const isPassing = (error: unknown): boolean => error instanceof TroupeError && ['Interrupted', 'Overloaded', 'DeadlineExceeded', 'NoSuchActor', 'Cancelled'].includes(error.code)
 
 export const sleepers = (each: number): Omit<SimulationOptions<{ readonly accepted: string[] }>, 'seed' | 'faults'> => ({
   world: () => ({ accepted: [] }),
