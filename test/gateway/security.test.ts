@@ -118,6 +118,12 @@ describe('a signed token', () => {
     expect(first?.who).toBe('sub:ada')
   })
 
+  test('is told from a key that looks like one', async () => {
+    const dotted = 'a-key.with-two.dots-in-it'
+    stage = await open({ tokens: { secret, may: () => '*' }, keys: [{ name: 'dotted', key: dotted, may: '*' }] })
+    expect([await status(dotted), await status(await signed({})), await status('a-key.with-two.other-dots')]).toEqual([200, 200, 401])
+  })
+
   test('opens a conversation until it expires', async () => {
     const clock = virtualClock()
     stage = await open({ clock, tokens: { secret, may: () => '*' } })

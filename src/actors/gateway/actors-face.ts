@@ -67,7 +67,7 @@ class Desk {
   }
 
   callOff(call: Call): Answer {
-    this.#kept.cancel(String(call.headers['last-event-id'] ?? ''), { caller: call.caller.name, address: call.rest })
+    this.#kept.cancel(String(call.headers['last-event-id'] ?? ''), { caller: call.caller, address: call.rest })
     return { kind: 'json', status: 202, body: null }
   }
 
@@ -94,7 +94,7 @@ class Desk {
   }
 
   #reading(call: Call, ref: Ref, message: Message, timeout: number | undefined): Reading {
-    const owner = { caller: call.caller.name, address: ref.address }
+    const owner = { caller: call.caller, address: ref.address }
     const last = call.headers['last-event-id']
     if (typeof last === 'string' && last !== '') return this.#kept.resume(last, owner)
     const kept = call.headers['troupe-resumable'] === 'yes' || call.method === 'GET' ? this.#kept.open(ref, message, owner, timeout) : undefined

@@ -18,6 +18,8 @@ const hostnameOf = (host: string): string => /^(\[[^\]]*\]|[^:]*)/.exec(host)?.[
 export class Admission {
   readonly #gatekeeper: Gatekeeper
   readonly #origins: ReadonlySet<string>
+  /** The last name under which somebody came that means this machine: nearly all come under the same. */
+  #local = ''
 
   constructor({ gatekeeper, origins }: AdmissionOptions) {
     this.#gatekeeper = gatekeeper
@@ -46,8 +48,9 @@ export class Admission {
   /** A page of another site, or of a name that was made to lead here: a browser is used against the one who sits before it. */
   #stranger(headers: IncomingHttpHeaders): TroupeError | undefined {
     const { origin, host = '' } = headers
-    if (this.#gatekeeper.isOpen && !isLoopback(hostnameOf(host))) {
-      return refusal(403, 'Unauthorized', 'a gateway without keys is for this machine alone', 'call it by 127.0.0.1 or localhost, or give it keys')
+    if (this.#gatekeeper.isOpen && host !== this.#local) {
+      if (isLoopback(hostnameOf(host))) this.#local = host
+      else return refusal(403, 'Unauthorized', 'a gateway without keys is for this machine alone', 'call it by 127.0.0.1 or localhost, or give it keys')
     }
     const own = origin === undefined || this.#origins.has(origin) || origin === `http://${host}` || origin === `https://${host}`
     // Another port of this host is another origin, but the same site.

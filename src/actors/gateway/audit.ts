@@ -36,17 +36,18 @@ export class Audit {
   }
 
   add(given: Readonly<Kept>): void {
-    const slot = (this.#kept[this.#next] ??= { ...given })
+    const slot = (this.#kept[this.#next] ??= { ...given, path: '', type: undefined })
     this.#next = (this.#next + 1) % AUDIT_MAX
     slot.at = given.at
-    slot.who = given.who
-    slot.remote = given.remote
-    slot.method = given.method
-    slot.path = cut(given.path)
-    slot.type = given.type === undefined ? undefined : cut(given.type)
-    slot.status = given.status
-    slot.code = given.code
     slot.ms = given.ms
+    slot.status = given.status
+    // Most requests are like others: the same words again are not kept, so that the collector need not move them here.
+    if (slot.who !== given.who) slot.who = given.who
+    if (slot.remote !== given.remote) slot.remote = given.remote
+    if (slot.method !== given.method) slot.method = given.method
+    if (slot.path !== given.path) slot.path = cut(given.path)
+    if (slot.type !== given.type) slot.type = given.type === undefined ? undefined : cut(given.type)
+    if (slot.code !== given.code) slot.code = given.code
     try {
       this.#tell?.(entryOf(slot))
     } catch {

@@ -103,7 +103,9 @@ class Conversation {
     const { address, protocol } = this.#ref
     const { message, kind } = addressed(protocol, address, frame.message, (type) => this.#call.allow(address, type))
     const timeout = timeoutOf(frame.timeout, this.#house.timeoutMaxMs)
-    const turn = new Turn()
+    const ended = this.#house.begin(caller)
+    if (ended instanceof TroupeError) throw ended
+    const turn = new Turn(ended)
     this.#underWay.set(id, turn)
     void this.#run(id, turn, kind, message, timeout)
   }
@@ -130,6 +132,7 @@ class Conversation {
       await this.#tell(id, { error: problemOf(asTroupeError(error)) })
     }
     this.#underWay.delete(id)
+    turn.ended()
     this.#rest()
   }
 
@@ -143,6 +146,11 @@ class Turn {
   readonly abort = new AbortController()
   #credit = CREDIT_FIRST
   #onCredit: (() => void) | undefined
+  readonly ended: () => void
+
+  constructor(ended: () => void) {
+    this.ended = ended
+  }
 
   credit(more: number): void {
     this.#credit = Math.min(CREDIT_MAX, this.#credit + more)

@@ -65,6 +65,8 @@ export interface House {
   readonly isDraining: () => boolean
   /** Counts one more request of a caller; a refusal when there were too many. */
   readonly meter: (caller: Caller) => TroupeError | undefined
+  /** One more thing under way that is no request of its own: what is to be called at its end, or why it may not begin. */
+  readonly begin: (caller: Caller) => (() => void) | TroupeError
 }
 
 /** A way to reach what a gateway serves: plain HTTP, OpenAI's, a tool server's. */

@@ -11,7 +11,6 @@ import { AUDIT_MAX, BODY_BYTES_DEFAULT, CONNECTIONS_DEFAULT, DRAIN_DEFAULT_MS, I
 import { Metrics, type Measured } from './metrics.js'
 import { operationsFace } from './operations-face.js'
 import { Gateway } from './protocol.js'
-import { Rates } from './rates.js'
 import { Shop } from './scopes.js'
 import type { Server, ServerOptions } from './server.js'
 
@@ -113,13 +112,12 @@ type Where = { readonly clock: Clock; readonly host: string; readonly port: numb
 function opener(troupe: Troupe, options: GatewayOptions, gatekeeper: Gatekeeper, audit: Audit, { clock, host, port }: Where): (from: Address, log: ServerOptions['log']) => Promise<Server> {
   const { limits = {}, faces = [], origins = [] } = options
   const shop = new Shop(options.actors)
-  const rates = new Rates(clock)
   const all = [actorsFace, operationsFace({ secured: !gatekeeper.isOpen }), ...faces]
   return async (from, log) => {
     const [{ Server }] = await Promise.all([import('./server.js'), gatekeeper.ready()])
     const timeoutMaxMs = limits.timeout === undefined ? TIMEOUT_MAX_DEFAULT_MS : milliseconds(limits.timeout)
     return Server.open({
-      house: { troupe, from, clock, shop, timeoutMaxMs, metrics: new Metrics(troupe, options.models), meter: ({ name, rate }) => (rate === undefined ? undefined : rates.take(name, rate)) },
+      house: { troupe, from, clock, shop, timeoutMaxMs, metrics: new Metrics(troupe, options.models) },
       admission: new Admission({ gatekeeper, origins }),
       audit,
       routes: (house) => all.flatMap((face) => face.routes(house)),

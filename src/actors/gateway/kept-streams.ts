@@ -7,15 +7,20 @@ import type { Clock, Timer } from '../../ground/clock.js'
 import { TroupeError } from '../../ground/errors.js'
 import type { Message, Ref, ResumableStream, Troupe } from '../../runtime/index.js'
 import { RESUME_MS } from '../../runtime/limits.js'
+import type { Caller } from './keys.js'
 import { KEPT_STREAMS_MAX } from './limits.js'
 
 interface Kept {
+  readonly owner: Owner
   readonly abort: AbortController
+  /** Forgets it, once its reader has left. */
   timer: Timer | undefined
+  /** The last one; who read before has nothing to say any more. */
+  reading: Reading | undefined
 }
 /** Whose stream it is, and of which actor. */
 export interface Owner {
-  readonly caller: string
+  readonly caller: Caller
   readonly address: string
 }
 
@@ -36,19 +41,22 @@ export class KeptStreams {
   readonly #kept = new Map<number, Kept>()
   readonly #secret: KeyObject = generateKeySync('hmac', { length: 256 })
 
-  constructor(troupe: Troupe, clock: Clock) {
+  readonly #max: number
+
+  constructor(troupe: Troupe, clock: Clock, max = KEPT_STREAMS_MAX) {
     this.#troupe = troupe
     this.#clock = clock
+    this.#max = max
   }
 
-  /** Opens a stream that is kept; `undefined` when too many are. */
+  /** Opens a stream that is kept; `undefined` when too many are, of all or of this owner. */
   open(ref: Ref, message: Message, owner: Owner, timeout: number | undefined): Reading | undefined {
-    if (this.#kept.size >= KEPT_STREAMS_MAX) return undefined
+    if (!this.#hasRoom(owner.caller)) return undefined
     const abort = new AbortController()
     const chunks = ref.stream(message as never, { resumable: true, signal: abort.signal, ...(timeout !== undefined && { timeout }) }) as ResumableStream<unknown>
-    const kept: Kept = { abort, timer: undefined }
+    const kept: Kept = { owner, abort, timer: undefined, reading: undefined }
     if (chunks.id !== 0) this.#kept.set(chunks.id, kept)
-    return this.#reading(chunks, kept, owner)
+    return this.#reading(chunks, kept)
   }
 
   /** Goes on after the event of this id. Throws `Gone` when it is not kept, or not this owner's. */
@@ -57,7 +65,7 @@ export class KeptStreams {
     const chunks = this.#troupe.resume(id, { after })
     kept.timer?.cancel()
     kept.timer = undefined
-    return this.#reading(chunks, kept, owner)
+    return this.#reading(chunks, kept)
   }
 
   /** Its owner does not come back: the work behind it is called off. */
@@ -74,16 +82,27 @@ export class KeptStreams {
     }
   }
 
-  #reading(chunks: ResumableStream<unknown>, kept: Kept, owner: Owner): Reading {
+  /** A caller with a key may have as many as it leaves free, as with requests under way. */
+  #hasRoom({ name, rate }: Caller): boolean {
+    const free = this.#max - this.#kept.size
+    if (free <= 0 || rate === undefined) return free > 0
+    let own = 0
+    for (const { owner } of this.#kept.values()) if (owner.caller.name === name) own++
+    return own < free
+  }
+
+  #reading(chunks: ResumableStream<unknown>, kept: Kept): Reading {
     const { id } = chunks
-    const proof = this.#proof(id, owner)
-    return {
+    const proof = this.#proof(id, kept.owner)
+    const reading: Reading = {
       chunks,
       eventId: () => `${id}.${chunks.sequence}.${proof}`,
       left: () => {
-        if (this.#kept.get(id) === kept) kept.timer = this.#clock.timer(RESUME_MS, () => this.#forget(id, kept), true)
+        if (kept.reading === reading && this.#kept.get(id) === kept) kept.timer = this.#clock.timer(RESUME_MS, () => this.#forget(id, kept), true)
       },
     }
+    kept.reading = reading
+    return reading
   }
 
   #find(eventId: string, owner: Owner): { readonly id: number; readonly after: number; readonly kept: Kept } {
@@ -100,6 +119,6 @@ export class KeptStreams {
 
   /** Ids count up, so they alone would let anybody guess another's stream. */
   #proof(id: number, { caller, address }: Owner): string {
-    return createHmac('sha256', this.#secret).update(JSON.stringify([id, caller, address])).digest('base64url').slice(0, 22)
+    return createHmac('sha256', this.#secret).update(JSON.stringify([id, caller.name, address])).digest('base64url').slice(0, 22)
   }
 }

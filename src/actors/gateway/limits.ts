@@ -3,7 +3,10 @@
 /** Connections at once; Node drops the next one. */
 export const CONNECTIONS_DEFAULT = 4_096
 
-/** Requests and streams under way at once; the next gets 503. */
+/**
+ * Requests, streams and messages of conversations under way at once; the next gets 503. A caller with a key may have as
+ * many of them as it leaves free: half when it is alone.
+ */
 export const IN_FLIGHT_DEFAULT = 2_048
 
 /** Bytes of a request's body, or of one frame of a conversation; more gets 413, or the close code 1009. */
@@ -20,6 +23,9 @@ export const HEADERS_MS = 5_000
 
 /** How long a whole request may take to arrive; then 408. */
 export const REQUEST_DEFAULT_MS = 15_000
+
+/** How long a connection may stay open between two requests. */
+export const IDLE_MS = 72_000
 
 /** How often Node looks for requests that take too long. */
 export const CONNECTIONS_CHECK_MS = 500
@@ -45,7 +51,10 @@ export const HEARTBEAT_MS = 15_000
 /** Heartbeats through which a conversation's reader may take nothing of what waits for it; then it is ended. */
 export const STUCK_BEATS_MAX = 8
 
-/** Streams that their readers may come back to, a minute after their end too; the next cannot be taken up again. Below the troupe's own bound. */
+/**
+ * Streams that their readers may come back to, a minute after their end too; the next cannot be taken up again. Below the
+ * troupe's own bound. A caller with a key may have as many of them as it leaves free.
+ */
 export const KEPT_STREAMS_MAX = 900
 
 /** Asks and streams under way in one conversation; the next is told `Overloaded`. */

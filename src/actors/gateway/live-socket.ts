@@ -11,7 +11,7 @@ const BEAT = JSON.stringify({ id: 0, beat: true })
 const REASON_BYTES_MAX = 120
 
 /** As much as is used of a socket of `ws`. */
-interface WsSocket {
+export interface WsSocket {
   readonly readyState: number
   readonly bufferedAmount: number
   send(text: string, sent?: (error?: Error) => void): void

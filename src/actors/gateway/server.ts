@@ -1,32 +1,35 @@
 /**
  * The HTTP server. The door to fastify and its WebSockets.
- * Owns: connections, who is let in, what is under way, how it ends. Does not own: what is served; faces do.
+ * Owns: who is let in, what is under way, how it ends. Does not own: what is served; faces do.
  *
  * Invariants:
  * G1. Nobody's body is read before they are let in.
  * G2. Every request that was understood has one entry in the audit log.
  * G3. Once `close` has resolved, no socket is open and no timer stands.
  */
-import type { ServerResponse } from 'node:http'
-import type { AddressInfo, Socket as NetSocket } from 'node:net'
+import { createServer, type IncomingMessage, type RequestListener, type Server as NodeServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { WebSocket } from '@fastify/websocket'
-import type { Timer } from '../../ground/clock.js'
 import { settledWithin } from '../../ground/clock.js'
 import { TroupeError, asTroupeError, describe } from '../../ground/errors.js'
 import type { Admission } from './admission.js'
+import { JSON_TYPE, asTold, headersOf, refuseNoise, send } from './answering.js'
 import type { Audit } from './audit.js'
-import { EventStream, EVENT_STREAM_HEADERS } from './event-stream.js'
+import { Entrance, type Ways } from './entrance.js'
+import { EVENT_STREAM_HEADERS } from './event-stream.js'
+import type { Exchange } from './exchange.js'
 import type { Answer, House, Route } from './face.js'
-import { HttpCall, pathOf } from './http-call.js'
 import { parseJson, toJson } from './json.js'
-import { ANONYMOUS, type Caller } from './keys.js'
-import { CONNECTIONS_CHECK_MS, FAREWELL_MS, HEADER_BYTES_MAX, HEADERS_MS, HEARTBEAT_MS } from './limits.js'
-import { problemOf, refusal, retryAfter, statusOf } from './statuses.js'
-import { LiveSocket, SUBPROTOCOL } from './live-socket.js'
+import { CONNECTIONS_CHECK_MS, FAREWELL_MS, HEADER_BYTES_MAX, HEADERS_MS, IDLE_MS } from './limits.js'
+import { SUBPROTOCOL } from './live-socket.js'
+import { OpenLines } from './open-lines.js'
+import { Record } from './record.js'
+import { refusal, statusOf } from './statuses.js'
+import { UnderWay } from './under-way.js'
 
 export interface ServerOptions {
-  readonly house: Omit<House, 'isDraining'>
+  readonly house: Omit<House, 'isDraining' | 'meter' | 'begin'>
   readonly admission: Admission
   readonly audit: Audit
   readonly routes: (house: House) => readonly Route[]
@@ -39,20 +42,11 @@ export interface ServerOptions {
   readonly log: (...words: readonly unknown[]) => void
 }
 
-interface Arrived {
-  at: number
-  caller: Caller
-}
-interface Served {
-  readonly route: Route
-  readonly request: FastifyRequest
-  readonly reply: FastifyReply
-  readonly call: HttpCall
-  readonly give: (body: unknown, answer: Answer & { readonly kind: 'json' }) => void
-}
+type JsonAnswer = Answer & { readonly kind: 'json' }
+type EventsAnswer = Answer & { readonly kind: 'events' }
+const EXCHANGE = Symbol('exchange')
 /** On the request itself: a map beside it was a measurable part of each. */
-type Marked = FastifyRequest & { arrived?: Arrived | undefined }
-const JSON_TYPE = 'application/json; charset=utf-8'
+type Marked = IncomingMessage & { [EXCHANGE]?: Exchange }
 const NOT_HERE = (): TroupeError => refusal(404, 'NoSuchActor', 'nothing is served at this path', 'see /openapi.json for what is')
 const LEAVING = (): TroupeError => new TroupeError('Cancelled', 'the gateway is stopping', 'try another one, or this one once it is back', { reason: 'shutting-down', retryAfterMs: 1_000 })
 
@@ -60,54 +54,73 @@ export class Server {
   readonly #options: ServerOptions
   readonly #house: House
   readonly #app: FastifyInstance
-  readonly #calls = new Set<HttpCall>()
-  readonly #streams = new Set<EventStream>()
-  readonly #sockets = new Set<LiveSocket>()
-  /** Those that have not closed yet: a conversation that is over may have a peer that does not say goodbye. */
-  readonly #lines = new Set<WebSocket>()
+  readonly #record: Record
+  readonly #entrance: Entrance
+  readonly #routes: readonly Route[]
+  readonly #underWay = new UnderWay()
+  readonly #open: OpenLines
   #phase: 'open' | 'draining' | 'closed' = 'open'
   #onRest: (() => void) | undefined
-  #beat: Timer | undefined
 
   /** Opens a server; rejects with what kept it from listening. */
   static async open(options: ServerOptions): Promise<Server> {
     const { fastify, websocket } = await load()
-    const app = fastify({
-      bodyLimit: options.bodyBytes,
-      requestTimeout: options.requestMs,
-      forceCloseConnections: true,
-      exposeHeadRoutes: false,
-      routerOptions: { maxParamLength: HEADER_BYTES_MAX },
-      http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: Math.min(HEADERS_MS, options.requestMs), connectionsCheckingInterval: CONNECTIONS_CHECK_MS },
-      clientErrorHandler: (error, socket) => server.#garbled(error, socket),
-      frameworkErrors: (error, request, reply) => void server.#refuse(request, reply, fromLibrary(error)),
-    })
-    const server: Server = new Server(options, app)
+    const server = new Server(options, fastify)
+    const app = server.#app
     await server.#mount((within) => within.register(websocket, { options: { maxPayload: options.bodyBytes, handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false) } }))
-    app.server.maxConnections = options.connections
     try {
       await app.listen({ host: options.host, port: options.port })
     } catch (error) {
       await app.close()
       throw new TroupeError('InvalidDefinition', `the gateway cannot listen on ${options.host}:${options.port}: ${describe(error)}`, 'choose another port, or 0 for a free one', { port: options.port }, error)
     }
-    server.#beats()
+    server.#open.beats()
     return server
   }
 
-  private constructor(options: ServerOptions, app: FastifyInstance) {
+  private constructor(options: ServerOptions, fastify: typeof import('fastify').default) {
+    const { house, admission, audit, inFlight, bodyBytes, log } = options
     this.#options = options
-    this.#app = app
-    this.#house = { ...options.house, isDraining: () => this.#phase !== 'open' }
+    this.#house = { ...house, isDraining: () => this.#phase !== 'open', meter: (caller) => this.#entrance.meter(caller), begin: (caller) => this.#entrance.begin(caller) }
+    this.#routes = options.routes(this.#house)
+    this.#entrance = new Entrance({ admission, clock: house.clock, inFlight, openPaths: new Set(this.#routes.flatMap(({ open, path }) => (open === true ? path : []))) })
+    this.#record = new Record(audit, house.metrics, house.clock, log)
+    this.#open = new OpenLines(house.clock, house.metrics)
+    this.#app = fastify({
+      bodyLimit: bodyBytes,
+      forceCloseConnections: true,
+      exposeHeadRoutes: false,
+      routerOptions: { maxParamLength: HEADER_BYTES_MAX },
+      // Whoever comes is looked at before the library is: a hook of it would cost each request more than the look does.
+      serverFactory: (serve) => this.#listener(serve),
+      clientErrorHandler: (error, socket) => {
+        const status = refuseNoise(error, socket)
+        if (status !== undefined) this.#record.noise(socket.remoteAddress ?? '', status)
+      },
+      frameworkErrors: (error, request, reply) => this.#refuseLate(request, reply, fromLibrary(error)),
+    })
   }
 
   get port(): number {
     return (this.#app.server.address() as AddressInfo).port
   }
 
+  #listener(serve: RequestListener): NodeServer {
+    const { requestMs, connections } = this.#options
+    const ways = this.#ways(({ raw, response }) => serve(raw, response))
+    const goOn = this.#ways(({ raw, response }) => {
+      response.writeContinue()
+      serve(raw, response)
+    })
+    const server = createServer({ maxHeaderSize: HEADER_BYTES_MAX, requestTimeout: requestMs, headersTimeout: Math.min(HEADERS_MS, requestMs), connectionsCheckingInterval: CONNECTIONS_CHECK_MS, keepAliveTimeout: IDLE_MS }, (raw, response) => this.#entrance.arrive(raw, response, ways))
+    server.maxConnections = connections
+    // Node would ask for the body first.
+    server.on('checkContinue', (raw: IncomingMessage, response: ServerResponse) => this.#entrance.arrive(raw, response, goOn))
+    return server
+  }
+
   async #mount(addWebSockets: (within: FastifyInstance) => PromiseLike<unknown>): Promise<void> {
     const app = this.#app
-    app.decorateRequest('arrived', undefined)
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
       try {
@@ -116,221 +129,174 @@ export class Server {
         done(error as Error)
       }
     })
-    app.addHook('onRequest', (request, reply, done) => this.#admit(request, reply, done))
-    app.setErrorHandler((error, request, reply) => this.#refuse(request, reply, error instanceof TroupeError ? error : fromLibrary(error as Error), routeOf(request)))
-    app.setNotFoundHandler((request, reply) => this.#refuse(request, reply, NOT_HERE()))
+    app.setErrorHandler((error, request, reply) => this.#refuseLate(request, reply, error instanceof TroupeError ? error : fromLibrary(error as Error), routeOf(request)))
+    app.setNotFoundHandler((request, reply) => this.#refuseLate(request, reply, NOT_HERE()))
     const mount = (within: FastifyInstance, route: Route): void => {
-      const handler = (request: FastifyRequest, reply: FastifyReply): void => this.#serve(route, request, reply)
+      const handler = (request: FastifyRequest, reply: FastifyReply): void => this.#handle(route, request, reply)
       const { method, path: url, converse } = route
-      within.route({ method, url, handler, config: { route }, ...(converse !== undefined && { wsHandler: (socket: WebSocket, request: FastifyRequest) => this.#converse(route, socket, request) }) })
+      within.route({ method, url, handler, config: { route }, ...(converse !== undefined && { wsHandler: (line: WebSocket, request: FastifyRequest) => this.#converse(route, line, request) }) })
     }
-    const routes = this.#options.routes(this.#house)
-    for (const route of routes) if (route.converse === undefined) mount(app, route)
+    for (const route of this.#routes) if (route.converse === undefined) mount(app, route)
     // In a place of their own, since what makes WebSockets of some requests looks at the beginning and the end of each.
     await app.register(async (within) => {
+      within.addHook('onRequest', (request, reply, done) => (exchangeOf(request) === undefined ? this.#sendBack(request, reply, done) : done()))
       await addWebSockets(within)
-      for (const route of routes) if (route.converse !== undefined) mount(within, route)
+      for (const route of this.#routes) if (route.converse !== undefined) mount(within, route)
     })
   }
 
   // ── in ────────────────────────────────────────────────────────────────────────────────────────
 
-  #admit(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
-    const { raw } = request
-    const { admission, house } = this.#options
-    const arrived: Arrived = { at: house.clock.elapsed(), caller: ANONYMOUS }
-    ;(request as Marked).arrived = arrived
-    const cors = raw.headers.origin === undefined ? undefined : admission.cors(raw.headers)
-    if (cors !== undefined) reply.raw.setHeaders(new Map(Object.entries(cors)))
+  #ways(enter: (exchange: Exchange) => void): Ways {
+    return {
+      enter: (exchange) => {
+        ;(exchange.raw as Marked)[EXCHANGE] = exchange
+        enter(exchange)
+      },
+      refuse: (exchange, why) => this.#refuse(exchange, why),
+      greet: (exchange, headers) => {
+        this.#record.note(exchange, 204)
+        exchange.response.writeHead(204, headers).end()
+      },
+    }
+  }
+
+  /** For what comes past the entrance, since it asks for a WebSocket. */
+  #sendBack({ raw }: FastifyRequest, { raw: response }: FastifyReply, enter: () => void): void {
     // Nobody reads from a connection that was to become another one; once answered it would stand for ever.
-    if (raw.headers.upgrade !== undefined) reply.raw.once('finish', () => raw.socket.destroy())
-    if (routeOf(request)?.open === true) return done()
-    if (raw.method === 'OPTIONS') {
-      const preflight = admission.preflight(raw.headers)
-      if (preflight !== undefined) return void reply.code(204).headers(preflight).send()
-    }
-    const admitted = admission.admit(raw.headers)
-    const enter = (caller: Caller | TroupeError): void => {
-      const refused = caller instanceof TroupeError ? caller : this.#refusalFor((arrived.caller = caller))
-      if (refused === undefined) done()
-      else void this.#refuse(request, reply, refused)
-    }
-    if (admitted instanceof Promise) void admitted.then(enter)
-    else enter(admitted)
+    response.once('finish', () => raw.socket.destroy())
+    this.#entrance.arrive(raw, response, this.#ways(() => enter()))
   }
 
-  /** Why somebody who is known may not come in now. */
-  #refusalFor(caller: Caller): TroupeError | undefined {
-    const { house, inFlight } = this.#options
-    const metered = house.meter(caller)
-    if (metered !== undefined) return metered
-    if (this.#phase !== 'open') return LEAVING()
-    return this.#calls.size < inFlight ? undefined : new TroupeError('Overloaded', `${inFlight} requests are under way`, 'try again after details.retryAfterMs', { retryAfterMs: 1_000 })
+  #handle(route: Route, request: FastifyRequest, reply: FastifyReply): void {
+    const exchange = exchangeOf(request)
+    if (exchange === undefined) return this.#refuseLate(request, reply, NOT_HERE(), route)
+    exchange.parsed = request
+    this.#serve(route, exchange, reply)
   }
 
-  #enter(call: HttpCall): void {
-    this.#calls.add(call)
-    this.#house.metrics.inFlight = this.#calls.size
+  // ── under way ─────────────────────────────────────────────────────────────────────────────────
+
+  /** Throws `Overloaded` when others came first while the body was on its way. */
+  #enter(exchange: Exchange): void {
+    const refused = this.#entrance.seat(exchange)
+    if (refused !== undefined) throw refused
+    this.#underWay.add(exchange)
+    this.#house.metrics.inFlight = this.#underWay.size
   }
 
-  #leave(call: HttpCall): void {
-    this.#calls.delete(call)
-    this.#house.metrics.inFlight = this.#calls.size
-    if (this.#calls.size === 0) this.#onRest?.()
+  #leave(exchange: Exchange): void {
+    if (!this.#underWay.delete(exchange)) return
+    this.#entrance.unseat(exchange)
+    this.#house.metrics.inFlight = this.#underWay.size
+    if (this.#underWay.size === 0) this.#onRest?.()
   }
 
-  #serve(route: Route, request: FastifyRequest, reply: FastifyReply): void {
-    const call = callOf(request)
-    this.#enter(call)
-    const fail = (error: unknown): void => {
-      void this.#refuse(request, reply, asTroupeError(error), route, call.type)
-      this.#leave(call)
-    }
-    const give = (body: unknown, { status, headers }: Answer & { readonly kind: 'json' }): void => {
-      this.#send(request, reply.raw, status, toJson(body), headers, call.type)
-      this.#leave(call)
-    }
+  #serve(route: Route, exchange: Exchange, reply: FastifyReply): void {
+    const fail = (error: unknown): void => this.#fail(route, exchange, asTroupeError(error))
     try {
-      const answer = route.handle(call)
-      // The common answer takes one step; an async function would take three.
-      if (answer instanceof Promise || answer.kind !== 'json') this.#serveLater(answer, { route, request, reply, call, give }).catch(fail)
-      else if (answer.body instanceof Promise) answer.body.then((body: unknown) => give(body, answer)).catch(fail)
-      else give(answer.body, answer)
+      this.#enter(exchange)
+      const answer = route.handle(exchange)
+      // The common answers take one step; an async function would take three.
+      if (answer instanceof Promise) answer.then((answer) => this.#answer(route, exchange, reply, answer)).catch(fail)
+      else if (answer.kind !== 'json') this.#answer(route, exchange, reply, answer).catch(fail)
+      else if (answer.body instanceof Promise) answer.body.then((body: unknown) => this.#give(route, exchange, answer, body), fail)
+      else this.#give(route, exchange, answer, answer.body)
     } catch (error) {
       fail(error)
     }
   }
 
-  async #serveLater(handled: Answer | Promise<Answer>, { route, request, reply, call, give }: Served): Promise<void> {
-    const answer = await handled
+  async #answer(route: Route, exchange: Exchange, reply: FastifyReply, answer: Answer): Promise<void> {
     switch (answer.kind) {
       case 'json':
-        return give(await answer.body, answer)
+        return this.#give(route, exchange, answer, await answer.body)
       case 'text':
-        this.#note(request, 200)
-        if (answer.headers !== undefined) reply.headers(answer.headers)
-        void reply.header('content-type', answer.type).send(answer.text)
+        this.#record.note(exchange, 200)
+        send(exchange.response, 200, answer.type, answer.text, answer.headers)
         break
       case 'events':
-        await this.#stream(route, answer, call, request, reply)
+        reply.hijack()
+        await this.#stream(route, answer, exchange)
         break
       case 'raw':
         reply.hijack()
-        await answer.run(request.raw, reply.raw)
-        this.#note(request, reply.raw.statusCode, undefined, call.type)
+        await answer.run(exchange.raw, exchange.response)
+        this.#record.note(exchange, exchange.response.statusCode)
     }
-    this.#leave(call)
+    this.#leave(exchange)
   }
 
-  /** The common answer goes straight to Node: what the library would look at again is known. */
-  #send(request: FastifyRequest, response: ServerResponse, status: number, text: string, headers: Readonly<Record<string, string>> | undefined, type: string | undefined): void {
-    this.#note(request, status, undefined, type)
-    const length = Buffer.byteLength(text)
-    response.writeHead(status, headers === undefined ? { 'content-type': JSON_TYPE, 'content-length': length } : { ...headers, 'content-type': JSON_TYPE, 'content-length': length })
-    response.end(text)
-  }
-
-  async #stream(route: Route, answer: Answer & { readonly kind: 'events' }, call: HttpCall, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const headers = { ...EVENT_STREAM_HEADERS, ...answer.headers }
-    reply.hijack()
-    const response: ServerResponse = reply.raw
-    response.writeHead(200, headers)
+  async #stream(route: Route, { headers, run }: EventsAnswer, exchange: Exchange): Promise<void> {
+    const { response } = exchange
+    response.writeHead(200, { ...EVENT_STREAM_HEADERS, ...headers })
     response.flushHeaders()
-    const events = new EventStream(response)
-    this.#streams.add(events)
-    this.#house.metrics.streams = this.#streams.size
     let code: string | undefined
-    try {
-      await answer.run(events)
-    } catch (thrown) {
-      const error = this.#phase === 'open' ? asTroupeError(thrown) : LEAVING()
-      code = error.code
-      this.#report(error, thrown)
-      void events.send(asTold(route, error), { event: 'error' })
-    }
-    this.#streams.delete(events)
-    this.#house.metrics.streams = this.#streams.size
-    this.#note(request, 200, code, call.type)
+    await this.#open.stream(response, async (events) => {
+      try {
+        await run(events)
+      } catch (thrown) {
+        const error = this.#phase === 'open' ? asTroupeError(thrown) : LEAVING()
+        code = error.code
+        this.#record.report(error, thrown)
+        void events.send(asTold(route, error), { event: 'error' })
+      }
+    })
+    this.#record.note(exchange, 200, code)
     response.end()
   }
 
-  async #converse(route: Route, raw: WebSocket, request: FastifyRequest): Promise<void> {
-    const socket = new LiveSocket(raw)
-    this.#lines.add(raw)
-    raw.once('close', () => this.#lines.delete(raw))
-    const call = callOf(request)
-    this.#sockets.add(socket)
-    this.#house.metrics.conversations = this.#sockets.size
-    this.#enter(call)
+  async #converse(route: Route, line: WebSocket, request: FastifyRequest): Promise<void> {
+    const exchange = exchangeOf(request) as Exchange
+    exchange.parsed = request
     let code: string | undefined
-    try {
-      await route.converse?.(call, socket)
-    } catch (thrown) {
-      const error = asTroupeError(thrown)
-      code = error.code
-      this.#report(error, thrown)
-      socket.close(1008, JSON.stringify(problemOf(error)))
-    }
-    this.#leave(call)
-    this.#sockets.delete(socket)
-    this.#house.metrics.conversations = this.#sockets.size
-    this.#note(request, 101, code)
+    await this.#open.converse(line, async (socket) => {
+      try {
+        this.#enter(exchange)
+        await route.converse?.(exchange, socket)
+      } catch (thrown) {
+        const error = asTroupeError(thrown)
+        code = error.code
+        this.#record.report(error, thrown)
+        socket.close(1008, JSON.stringify(asTold(undefined, error)))
+      }
+    })
+    this.#leave(exchange)
+    this.#record.note(exchange, 101, code)
   }
 
   // ── out ───────────────────────────────────────────────────────────────────────────────────────
 
-  #refuse(request: FastifyRequest, reply: FastifyReply, error: TroupeError, route?: Route, type?: string): FastifyReply {
-    const status = statusOf(error)
-    this.#note(request, status, error.code, type)
-    if (status === 500) this.#report(error, error)
-    const wait = retryAfter(error)
-    if (wait !== undefined) void reply.header('retry-after', wait)
-    if (status === 401) void reply.header('www-authenticate', 'Bearer')
-    // What was not read of the body is not waited for.
-    if (!request.raw.complete) void reply.header('connection', 'close')
-    return reply.code(status).header('content-type', JSON_TYPE).send(toJson(asTold(route, error)))
-  }
-
-  /** What is no HTTP at all, or takes too long to become some. */
-  #garbled(error: Error & { readonly code?: string }, socket: NetSocket): void {
-    const status = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400
-    const { audit, house } = this.#options
-    if (error.code !== 'ECONNRESET') {
-      house.metrics.request(status, 'InvalidMessage', 0)
-      audit.add({ at: house.clock.now(), who: 'unknown', remote: socket.remoteAddress ?? '', method: '', path: '', type: undefined, status, code: 'InvalidMessage', ms: 0 })
+  #give(route: Route, exchange: Exchange, { status, headers }: JsonAnswer, body: unknown): void {
+    try {
+      const text = toJson(body)
+      this.#record.note(exchange, status)
+      send(exchange.response, status, JSON_TYPE, text, headers)
+      this.#leave(exchange)
+    } catch (error) {
+      this.#fail(route, exchange, asTroupeError(error))
     }
-    if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
-    const body = JSON.stringify({ code: 'InvalidMessage', message: REASON[status], hint: 'see the documentation of your HTTP library' })
-    socket.end(`HTTP/1.1 ${status} ${REASON[status]}\r\ncontent-type: ${JSON_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`, () => socket.destroy())
   }
 
-  #note(request: FastifyRequest, status: number, code?: string, type?: string): void {
-    const { raw, arrived } = request as Marked
-    // The library tells some errors twice; the second time nobody is on record.
-    if (arrived === undefined) return
-    ;(request as Marked).arrived = undefined
-    const { audit, house } = this.#options
-    const ms = house.clock.elapsed() - arrived.at
-    house.metrics.request(status, code, ms)
-    const who = status === 401 ? 'unknown' : arrived.caller.name
-    audit.add({ at: house.clock.now(), who, remote: raw.socket.remoteAddress ?? '', method: raw.method ?? '', path: pathOf(raw), type, status, code, ms })
+  #fail(route: Route, exchange: Exchange, error: TroupeError): void {
+    this.#refuse(exchange, error, route)
+    this.#leave(exchange)
   }
 
-  /** What a caller does not get to see. */
-  #report(error: TroupeError, thrown: unknown): void {
-    if (statusOf(error) === 500) this.#options.log(`${error.code}: ${error.message}`, error.cause ?? thrown)
+  #refuse(exchange: Exchange, error: TroupeError, route?: Route): void {
+    const status = statusOf(error)
+    this.#record.note(exchange, status, error.code)
+    this.#record.report(error, error)
+    const { raw, response } = exchange
+    if (response.headersSent) response.destroy()
+    else send(response, status, JSON_TYPE, toJson(asTold(route, error)), headersOf(error, status, raw))
   }
 
-  #beats(): void {
-    this.#beat = this.#house.clock.timer(
-      HEARTBEAT_MS,
-      () => {
-        for (const events of this.#streams) events.beat()
-        for (const socket of this.#sockets) socket.beat()
-        this.#beats()
-      },
-      true,
-    )
+  /** From within the library; where nobody was at the entrance, they go there first. */
+  #refuseLate(request: FastifyRequest, reply: FastifyReply, error: TroupeError, route?: Route): void {
+    const exchange = exchangeOf(request)
+    if (exchange !== undefined) this.#refuse(exchange, error, route)
+    else this.#sendBack(request, reply, () => this.#refuseLate(request, reply, error, route))
   }
 
   // ── end ───────────────────────────────────────────────────────────────────────────────────────
@@ -339,39 +305,29 @@ export class Server {
   async close(withinMs: number, hurry: AbortSignal): Promise<void> {
     if (this.#phase !== 'open') return
     this.#phase = 'draining'
-    const { clock } = this.#house
-    for (const socket of this.#sockets) socket.leave(1001, 'the gateway is stopping')
+    this.#entrance.closed = LEAVING
+    const { clock, metrics } = this.#house
+    this.#open.leave()
     await settledWithin(this.#rest(hurry), withinMs, clock)
-    for (const call of this.#calls) call.callOff(LEAVING())
+    this.#underWay.callOff(LEAVING())
     await settledWithin(this.#rest(), FAREWELL_MS, clock)
-    for (const socket of this.#sockets) socket.close(1001, 'the gateway is stopping')
-    await settledWithin(Promise.all(Array.from(this.#lines, (line) => new Promise((resolve) => line.once('close', resolve)))), FAREWELL_MS, clock)
-    for (const line of this.#lines) line.terminate()
+    await this.#open.end()
     this.#phase = 'closed'
-    this.#beat?.cancel()
-    this.#house.metrics.stop()
+    metrics.stop()
     await this.#app.close()
   }
 
   #rest(hurry?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      if (this.#calls.size === 0 || hurry?.aborted === true) return resolve()
+      if (this.#underWay.size === 0 || hurry?.aborted === true) return resolve()
       this.#onRest = resolve
       hurry?.addEventListener('abort', () => resolve(), { once: true })
     })
   }
 }
 
-/** An error in the form that the route's callers expect. */
-function asTold(route: Route | undefined, error: TroupeError): unknown {
-  const problem = problemOf(error)
-  return route?.problem?.(problem, statusOf(error)) ?? problem
-}
-
-const REASON: Readonly<Record<number, string>> = { 400: 'Bad Request', 408: 'Request Timeout', 431: 'Request Header Fields Too Large' }
-
-/** For whoever was let in. */
-const callOf = (request: FastifyRequest): HttpCall => new HttpCall(request, ((request as Marked).arrived as Arrived).caller)
+/** Whoever came by the entrance has one. */
+const exchangeOf = ({ raw }: FastifyRequest): Exchange | undefined => (raw as Marked)[EXCHANGE]
 
 const routeOf = (request: FastifyRequest): Route | undefined => (request.routeOptions?.config as { readonly route?: Route } | undefined)?.route
 
