@@ -65,7 +65,7 @@ describe.skipIf(noBrowser)(`the client in a browser${noBrowser === undefined ? '
 
   test('takes a stream up where its connection broke: nothing twice, nothing missing', async () => {
     await opened()
-    between = await breakingProxy(stage.port, 50_000, 70_000, Infinity)
+    between = await breakingProxy(stage.port, [50_000, 70_000, Infinity])
     expect(await visit('counts', between.url, 100, 2_000)).toEqual(upTo(100))
     expect(between.connections).toBeGreaterThanOrEqual(3)
   })
@@ -92,7 +92,7 @@ describe.skipIf(noBrowser)(`the client in a browser${noBrowser === undefined ? '
 
   test("goes on by the browser's own EventSource, too", async () => {
     await opened()
-    between = await breakingProxy(stage.port, 50_000, Infinity)
+    between = await breakingProxy(stage.port, [50_000, Infinity])
     expect(await visit('listens', between.url, 100, 2_000)).toEqual(upTo(100))
     expect(between.connections).toBe(2)
   })

@@ -9,8 +9,8 @@ export interface BreakingProxy {
   close(): void
 }
 
-/** Lets so many bytes come back through each connection, then breaks it; the last number holds for all further ones. */
-export async function breakingProxy(port: number, ...bytes: readonly number[]): Promise<BreakingProxy> {
+/** Lets so many bytes come back through each connection, then breaks it, or `silently` lets it stand; the last number holds for all further ones. */
+export async function breakingProxy(port: number, bytes: readonly number[] = [], { silently = false } = {}): Promise<BreakingProxy> {
   const sockets = new Set<Socket>()
   const cut = (): void => {
     for (const socket of sockets) socket.destroy()
@@ -24,6 +24,7 @@ export async function breakingProxy(port: number, ...bytes: readonly number[]): 
       near.write(data.subarray(0, left))
       left -= data.length
       if (left > 0) return
+      if (silently) return void far.pause()
       near.end()
       far.destroy()
     })

@@ -91,12 +91,22 @@ describe('a client', () => {
 
   test('takes a stream up where its connection broke: nothing twice, nothing missing', async () => {
     stage = await open()
-    const between = await breakingProxy(stage.port, 50_000, 70_000, Infinity)
+    const between = await breakingProxy(stage.port, [50_000, 70_000, Infinity])
     const numbers: number[] = []
     for await (const { n } of client(Counter, `${between.url}/actors/counter`).stream({ type: 'count', to: 100, size: 2_000 })) numbers.push(n)
     between.close()
     expect(numbers).toEqual(Array.from({ length: 100 }, (_, i) => i + 1))
     expect(between.connections).toBe(3)
+  })
+
+  test('takes a stream up whose connection has silently gone, although the gateway takes it for open', async () => {
+    stage = await open()
+    const between = await breakingProxy(stage.port, [50_000, Infinity], { silently: true })
+    const numbers: number[] = []
+    for await (const { n } of client(Counter, `${between.url}/actors/counter`, { idle: '2s' }).stream({ type: 'count', to: 100, size: 2_000 })) numbers.push(n)
+    between.close()
+    expect(numbers).toEqual(Array.from({ length: 100 }, (_, i) => i + 1))
+    expect(between.connections).toBeGreaterThanOrEqual(2)
   })
 
   test('imports nothing of Node, so that a browser can load it', () => {
