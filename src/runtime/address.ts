@@ -27,6 +27,9 @@ export const isChild = (address: Address): boolean => address.includes(CHILD)
 /** The actor that is nobody's child, of whose family an address is. */
 export const rootOf = (address: Address): Address => address.split(CHILD, 1)[0] as Address
 
+/** The address of a child's parent. */
+export const parentOf = (address: Address): Address => address.slice(0, address.lastIndexOf(CHILD))
+
 /** An address without its keys: the same for all actors of one definition. */
 export const nameOf = (address: Address): string => address.replaceAll(/\/[^>]*/g, '')
 

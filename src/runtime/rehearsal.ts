@@ -7,12 +7,12 @@
  */
 import { realClock } from '../ground/clock.js'
 import { describe, TroupeError } from '../ground/errors.js'
-import { isChild, type Address } from './address.js'
+import { childAddress, isChild, nameOf, parentOf, type Address } from './address.js'
 import { Cell } from './cell.js'
 import { Charted } from './charted.js'
 import { unpack } from './codec.js'
 import { DeadLetters } from './dead-letters.js'
-import type { AnyHandlers, Definition } from './definition.js'
+import { childMachine, isDefinition, type AnyHandlers, type Definition } from './definition.js'
 import { Dispatcher } from './dispatcher.js'
 import { Dozing } from './dozing.js'
 import type { DurableRun } from './durable-run.js'
@@ -28,13 +28,15 @@ import type { Parts } from './parts.js'
 import { Post } from './post.js'
 import { checkBody, type Message } from './protocol.js'
 import { Ref, type RefPort } from './ref.js'
-import { RehearsedMe } from './rehearsed-me.js'
+import { invokedEffect } from './machine-effects.js'
+import { rehearsedEffect, RehearsedRun } from './rehearsed-effect.js'
+import { RehearsedMe, RehearsedStart } from './rehearsed-me.js'
 import { Replies } from './replies.js'
 import { Router } from './router.js'
 import type { Store } from './store/store.js'
 import { Topics } from './topics.js'
 import { Unclaimed } from './unclaimed.js'
-import { Chart } from './xstate.js'
+import { Chart, type AnyStateMachine, type ChildStart } from './xstate.js'
 
 /** Why an actor would not go on as it was. */
 export type FindingKind =
@@ -59,7 +61,7 @@ export interface Finding {
 
 export interface Rehearsed {
   readonly actors: number
-  /** Handlers under way that ran again. */
+  /** Handlers and effects under way that ran again. */
   readonly handlers: number
   /** Children whose definition only their parents know, by the name to give it under. */
   readonly unchecked: Readonly<Record<string, number>>
@@ -81,7 +83,13 @@ export async function rehearse(store: Store, definitions: Readonly<Record<string
     const address = key[1] as Address
     if (!journal.waiting.has(address)) idle.push(address)
   }
-  for (const address of [...journal.waiting.keys(), ...idle]) await rehearsal.actor(address)
+  // A child's definition may be known only once its parent has been looked at.
+  const depth = (address: Address): number => address.split('>').length
+  const all = [...journal.waiting.keys(), ...idle].toSorted((a, b) => depth(a) - depth(b))
+  for (const [i, address] of all.entries()) {
+    if (i > 0 && depth(address) > depth(all[i - 1] as Address)) await rehearsal.settled()
+    await rehearsal.actor(address)
+  }
   return rehearsal.end()
 }
 
@@ -93,6 +101,11 @@ class Rehearsal {
   readonly #missing = new Map<string, { readonly message: string; count: number }>()
   readonly #unchecked: Record<string, number> = {}
   readonly #underWay = new Set<Promise<void>>()
+  /** The definitions of children, as their parents have them. */
+  readonly #children = new Map<Address, Definition>()
+  readonly #spawned = (address: Address, definition: Definition): void => void this.#children.set(address, definition)
+  /** Parents that have told of their children. */
+  readonly #asked = new Set<Address>()
   #actors = 0
   #handlers = 0
 
@@ -105,16 +118,50 @@ class Rehearsal {
 
   async actor(address: Address): Promise<void> {
     this.#actors++
-    const name = address.replaceAll(/\/[^>]*/g, '')
-    const definition = this.#definitions[address] ?? this.#definitions[name]
+    const name = nameOf(address)
+    const definition = this.#definitionOf(address)
     if (definition === undefined && isChild(address)) this.#unchecked[name] = (this.#unchecked[name] ?? 0) + 1
     else if (definition === undefined) this.#lacks(name, 'has no definition')
     else if (definition.options.durable !== true) this.#lacks(name, 'is no longer durable')
     else await this.#try(address, () => this.#check(address, definition))
   }
 
-  async end(): Promise<Rehearsed> {
+  /** The definition that is given for an address or a kind, or the one that its parent has for it. */
+  #definitionOf(address: Address): Definition | undefined {
+    const given = this.#definitions[address] ?? this.#definitions[nameOf(address)] ?? this.#children.get(address)
+    if (given !== undefined || !isChild(address)) return given
+    const parent = parentOf(address)
+    const definition = this.#definitionOf(parent)
+    if (definition?.options.durable !== true || this.#asked.has(parent)) return undefined
+    this.#asked.add(parent)
+    try {
+      this.#askParent(parent, definition)
+    } catch {
+      // Why it cannot go on is told where it is looked at itself.
+    }
+    return this.#children.get(address)
+  }
+
+  /** A chart knows its children by its snapshot; of plain handlers only `started` can be asked, and those under way. */
+  #askParent(address: Address, definition: Definition): void {
+    const cell = new Cell(address, definition, this.#parts, {})
+    const ledger = cell.ledger as Ledger
+    const { logic } = definition
+    if (logic.kind === 'handlers') {
+      const me = new RehearsedStart(cell, { state: stateOf(cell, ledger, logic.handlers), pending: 0, exclusive: true }, this.#spawned)
+      void Promise.resolve(logic.handlers.started?.(me as never)).catch(() => {})
+    } else if (!ledger.isNew) {
+      const { started } = Chart.of(logic.machine).restore((cell.behaviour as Charted).self, (ledger.state as KeptChart).snapshot)
+      for (const { formerly, logic: child } of started) if (formerly !== undefined) this.#children.set(childAddress(address, formerly), isDefinition(child) ? child : childMachine(child as AnyStateMachine, true))
+    }
+  }
+
+  async settled(): Promise<void> {
     await Promise.all(this.#underWay)
+  }
+
+  async end(): Promise<Rehearsed> {
+    await this.settled()
     for (const [name, { message, count }] of this.#missing) this.#tell({ address: name, kind: 'missing', message: `${message}; ${count} ${count === 1 ? 'actor' : 'actors'} in the store` })
     return { actors: this.#actors, handlers: this.#handlers, unchecked: this.#unchecked }
   }
@@ -144,7 +191,10 @@ class Rehearsal {
     const { mail } = ledger.recover(undefined)
     const { logic } = definition
     for (const envelope of mail) this.#mail(cell, envelope)
-    if (logic.kind === 'machine' && !ledger.isNew) this.#chart(cell, Chart.of(logic.machine), ledger.state as KeptChart)
+    if (logic.kind === 'machine' && !ledger.isNew) {
+      const started = this.#chart(cell, Chart.of(logic.machine), ledger.state as KeptChart)
+      for (const envelope of mail) if (envelope.type.startsWith(EFFECT)) await this.#effect(cell, ledger, started, envelope)
+    }
     if (logic.kind === 'handlers') for (const envelope of mail) if (ledger.former(envelope).records.length > 0) await this.#begin(() => this.#handler(cell, ledger, logic.handlers, envelope))
   }
 
@@ -160,11 +210,29 @@ class Rehearsal {
     }
   }
 
-  #chart({ address, behaviour }: Cell, chart: Chart, { snapshot, due }: KeptChart): void {
+  #chart({ address, behaviour }: Cell, chart: Chart, { snapshot, due }: KeptChart): readonly ChildStart[] {
     const step = chart.restore((behaviour as Charted).self, snapshot)
     for (const [, { event: { type } }] of due) {
       if (type.startsWith('xstate.after.') && chart.takes(step.snapshot, type) === 'never') this.#tell({ address, kind: 'incompatible', message: `its timer ${type} stands for nothing any more: bring its state's delay back, or it waits for ever` })
     }
+    return step.started
+  }
+
+  /** One that has its outcome on record does not run again, nor does one whose reader is gone. */
+  async #effect(cell: Cell, ledger: Ledger, started: readonly ChildStart[], envelope: Envelope): Promise<void> {
+    const child = started.find(({ id }) => id === envelope.type.slice(EFFECT.length))
+    const effect = child && invokedEffect(child.logic)
+    const { records } = ledger.former(envelope)
+    if (child === undefined || effect === undefined || effect.into !== undefined || records.length === 0 || records.some(({ at }) => at < 0)) return
+    await this.#begin(async () => {
+      const run = new RehearsedRun(cell, ledger, envelope)
+      const ended = rehearsedEffect(cell, effect, child, run).then((outcome) => {
+        // One that fails with all of its records has failed so before.
+        if (outcome.ok) run.ended()
+        else if (run.progress.hasMore) throw run.progress.divergence ?? outcome.error
+      })
+      await Promise.race([ended, this.#cameBack(run)]).catch((error: unknown) => this.#tell({ address: cell.address, kind: 'diverges', message: `${effect.name}, which it invoked as ${child.id}: ${describe(error)}` }))
+    })
   }
 
   /** Handlers run side by side, since one that has changed may wait for what never comes. */
@@ -177,10 +245,10 @@ class Rehearsal {
   }
 
   async #handler(cell: Cell, ledger: Ledger, handlers: AnyHandlers, envelope: Envelope): Promise<void> {
-    const { address, key } = cell
+    const { address } = cell
     try {
-      const state = ledger.isNew ? handlers.state?.({ address, key }) : ledger.state
-      const me = new RehearsedMe(cell, { state, pending: 0, exclusive: true, waiting: () => {} }, ledger, envelope)
+      const state = stateOf(cell, ledger, handlers)
+      const me = new RehearsedMe(cell, { state, pending: 0, exclusive: true, waiting: () => {} }, ledger, envelope, this.#spawned)
       const run = replay(cell, handlers.on[envelope.type] as unknown as Handler, me, envelope)
       await Promise.race([run, this.#cameBack(me.run)])
     } catch (error) {
@@ -197,6 +265,8 @@ class Rehearsal {
     if (missing !== undefined) throw new Error(`it does not come to ${missing.name}, which it has on record as effect ${missing.at}`)
   }
 }
+
+const stateOf = ({ address, key }: Cell, ledger: Ledger, handlers: AnyHandlers): unknown => (ledger.isNew ? handlers.state?.({ address, key }) : ledger.state)
 
 async function replay(cell: Cell, handler: Handler, me: RehearsedMe, envelope: Envelope): Promise<void> {
   const { progress } = me.run
