@@ -100,12 +100,16 @@ describe('a model', () => {
 })
 
 describe('a tool', () => {
+  const throws = (what: unknown) => () => {
+    throw what as Error
+  }
+  const no = throws(new Error('no'))
   const weird: readonly [string, () => unknown, string][] = [
-    ['throws undefined', () => { throw undefined }, 'undefined'],
-    ['throws text', () => { throw 'no luck' }, 'no luck'],
-    ['throws what has no name', () => { throw Object.create(null) }, '{}'],
-    ['throws facts', () => { throw { code: 'E7' } }, 'E7'],
-    ['throws what cannot be told', () => { throw { toString: () => { throw new Error('no') }, toJSON: () => { throw new Error('no') } } }, 'cannot be told'],
+    ['throws undefined', throws(undefined), 'undefined'],
+    ['throws text', throws('no luck'), 'no luck'],
+    ['throws what has no name', throws(Object.create(null)), '{}'],
+    ['throws facts', throws({ code: 'E7' }), 'E7'],
+    ['throws what cannot be told', throws({ toString: no, toJSON: no }), 'cannot be told'],
     ['gives what is no data', () => ({ at: 1n }), 'told'],
     ['gives a ring', () => { const ring: Record<string, unknown> = {}; ring['ring'] = ring; return ring }, 'told'],
     ['gives a promise that fails', () => Promise.reject(new RangeError('too far')), 'too far'],

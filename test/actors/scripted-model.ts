@@ -54,7 +54,7 @@ export function scriptedHost(script: (messages: readonly Message[], at: number) 
       return {
         [Symbol.asyncIterator]: speak,
         // oxlint-disable-next-line unicorn/no-thenable -- a call is awaited or read
-        then: (resolve, reject) => (error === undefined ? Promise.resolve({ text, usage, finishReason, ...said }) : Promise.reject(error)).then(resolve as never, reject),
+        then: (resolve, reject) => (error === undefined ? Promise.resolve({ text, usage, finishReason, ...said }) : Promise.reject(error)).then(resolve, reject),
       }
     },
   }

@@ -25,7 +25,7 @@ export interface Voice {
 }
 
 /** A provider's word that these are calls is not taken for it. */
-const asCall = ({ id, name, input }: ToolCall): ToolCall => ({ id: String(id), name: String(name), input: typeof input === 'string' ? input : JSON.stringify(input ?? {}) })
+const asCall = ({ id, name, input }: Readonly<Record<keyof ToolCall, unknown>>): ToolCall => ({ id: String(id), name: String(name), input: typeof input === 'string' ? input : JSON.stringify(input ?? {}) })
 
 const asItIs = (piece: string): string => piece
 
