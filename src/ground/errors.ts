@@ -64,7 +64,7 @@ export class TroupeError extends Error {
 export function describe(thrown: unknown): string {
   try {
     if (thrown instanceof Error) return `${thrown.name}: ${thrown.message}`
-    return typeof thrown === 'object' && thrown !== null ? `${JSON.stringify(thrown)}` : String(thrown)
+    return typeof thrown === 'object' && thrown !== null ? JSON.stringify([thrown]).slice(1, -1) : String(thrown)
   } catch {
     return 'something that cannot be told was thrown'
   }

@@ -11,7 +11,7 @@ import type { Guardrail } from './guardrail.js'
 import { RUNS_AT_ONCE } from './limits.js'
 import { nothingKept, type FactMemory, type Kept } from './memory.js'
 import { performer } from './performer.js'
-import type { Agent, AgentBudget } from './protocol.js'
+import type { Agent, AgentBudget, AgentTask } from './protocol.js'
 import type { Prices } from './purse.js'
 import { run, type Settings } from './run.js'
 import type { Tool, ToolSource } from './tool.js'
@@ -21,7 +21,8 @@ import { CONSTRAINED, NATIVE } from './voice.js'
 export interface AgentOptions extends Pick<Options, 'mailbox' | 'supervise' | 'retries' | 'durable'> {
   /** `embedded:generator` (default), a folder, a name on the hub, a name of your own from `createHost({ remote })`, or an AI SDK `LanguageModel`. */
   readonly model?: string | RemoteLanguageModel
-  readonly instructions?: string
+  /** A function makes them of a task, such as of its `context`; the same of the same task. */
+  readonly instructions?: string | ((task: AgentTask) => string)
   readonly tools?: readonly (Tool | ToolSource)[]
   /** What the answer has to be; it comes as `value`. */
   readonly output?: Schema<unknown>
@@ -67,7 +68,7 @@ export function agent(options: AgentOptions = {}): Invocable<(typeof Agent)['spe
   })
 }
 
-function settingsOf({ model = 'embedded:generator', instructions = '', tools = [], output, memory = false, budget = {}, guard = {}, approver, approval = {}, temperature, perception, blobs, ...options }: AgentOptions): Settings {
+function settingsOf({ model = 'embedded:generator', instructions = '', tools = [], output, memory = false, budget = {}, guard = {}, approver, approval = {}, temperature, perception, blobs, durable = false, ...options }: AgentOptions): Settings {
   const name = typeof model === 'string' ? model : nameRemote(model)
   const embedded = name.startsWith('embedded:')
   const { maxTokens = embedded ? 128 : 1_024, contextTokens = embedded ? 1_024 : 16_384, toolCalls = runsHere(name) ? 'constrained' : 'native' } = options
@@ -80,7 +81,7 @@ function settingsOf({ model = 'embedded:generator', instructions = '', tools = [
     maxTokens,
     temperature,
     holdsText: guard.output !== undefined,
-    instructions,
+    instructions: typeof instructions === 'function' ? instructions : () => instructions,
     toolbox: new Toolbox(tools),
     writers: { model: name, obeys: !embedded, contextTokens, summariser: undefined, translator: undefined },
     output: output === undefined ? undefined : { check: output, schema: jsonSchemaOf(output, "an agent's output") },
@@ -89,6 +90,7 @@ function settingsOf({ model = 'embedded:generator', instructions = '', tools = [
     guard,
     approver: approver === undefined ? undefined : { address: approver.address, patience: approval },
     remembers: memory !== false,
+    durable,
     senses: { sees: options.sees ?? (perception === undefined && !runsHere(name)), perception, blobs },
     facts: facts === true ? {} : facts === false ? undefined : facts,
   }

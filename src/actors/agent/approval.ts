@@ -1,5 +1,6 @@
 /** A person's word before a tool is used. */
 import { protocol, request, type Address, type Duration, type Me } from '../../runtime/index.js'
+import { facts } from '../facts.js'
 import { boolean, optional, record, string, typed } from '../shape.js'
 
 /** How long a person has, and what happens meanwhile. */
@@ -27,7 +28,7 @@ const Approver = protocol({
       remindAfter: handedOn<readonly Duration[]>('durations'),
       delegate: handedOn<NonNullable<Patience['delegate']>>('{ to, after } each'),
     }),
-    record({ approved: boolean, by: optional(string), comment: optional(string), how: optional(string) }),
+    record({ approved: boolean, by: optional(string), comment: optional(string), how: optional(string), changes: optional(facts) }),
   ),
 })
 
@@ -37,6 +38,8 @@ interface Word {
   readonly comment?: string | undefined
   /** `expired` when it is nobody's word. */
   readonly how?: string | undefined
+  /** What of the input is to be otherwise. */
+  readonly changes?: Readonly<Record<string, unknown>> | undefined
 }
 
 /** Waits as long as it takes; asked again after a crash it is the same question, since it has the same id. */

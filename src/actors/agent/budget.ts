@@ -1,6 +1,6 @@
 /** What a run may cost at most. */
 import { TroupeError } from '../../ground/errors.js'
-import type { AgentBudget, AgentOutcome } from './protocol.js'
+import type { AgentBudget, AgentOutcome, AgentUsage } from './protocol.js'
 
 /** A budget that ends a run. */
 export type Spent = Exclude<AgentOutcome['finish'], 'stop' | 'length' | 'refused'>
@@ -16,4 +16,14 @@ export function checked(budget: AgentBudget): AgentBudget {
   const wrong = Object.entries(budget).find(([, value]) => typeof value !== 'number' || !Number.isFinite(value) || value <= 0)
   if (wrong === undefined) return budget
   throw new TroupeError('InvalidDefinition', `a budget of ${String(wrong[1])} ${wrong[0]}`, 'give a finite number above zero, or leave it out')
+}
+
+export const NOTHING_SPENT: AgentUsage = { steps: 0, promptTokens: 0, completionTokens: 0, money: 0 }
+
+export const sum = (a: AgentUsage, b: AgentUsage): AgentUsage => ({ steps: a.steps + b.steps, promptTokens: a.promptTokens + b.promptTokens, completionTokens: a.completionTokens + b.completionTokens, money: a.money + b.money })
+
+/** As a task takes it: what has no bound is left out. */
+export function bounded(budget: Required<AgentBudget>): AgentBudget | undefined {
+  const bounds = Object.entries(budget).filter(([, value]) => value !== Infinity)
+  return bounds.length === 0 ? undefined : Object.fromEntries(bounds)
 }

@@ -41,7 +41,11 @@ export async function outcomeOf(chunks: AsyncIterable<AgentChunk>): Promise<Agen
   let last: AgentChunk | undefined
   for await (const chunk of chunks) last = chunk
   if (last?.kind !== 'done') throw new TroupeError('ActorFailed', 'the run ended without an outcome', 'yield a chunk of kind done at the end')
-  const outcome: AgentOutcome & { kind?: 'done' } = { ...last }
+  return outcomeIn(last)
+}
+
+export function outcomeIn(chunk: AgentChunk & { readonly kind: 'done' }): AgentOutcome {
+  const outcome: AgentOutcome & { kind?: 'done' } = { ...chunk }
   delete outcome.kind
   return outcome
 }

@@ -1,11 +1,11 @@
 /** What an agent takes and gives. A team speaks the same, so that agents and teams stand in for each other, and nest. */
 import { protocol, request, stream } from '../../runtime/index.js'
+import { facts } from '../facts.js'
 import { part } from '../parts.js'
 import { boolean, count, kinds, list, number, oneOf, optional, record, string, typed, type Shaped } from '../shape.js'
 
 const turn = record({ role: oneOf('user', 'assistant'), content: string })
 const anything = typed<unknown>('anything', () => true)
-const facts = typed<Readonly<Record<string, unknown>>>('an object', (value) => typeof value === 'object' && value !== null && !Array.isArray(value))
 
 /** What a run may cost; the narrower of the agent's own and the task's holds. */
 const budget = record({
@@ -67,7 +67,7 @@ const chunk = kinds({
   'tool-call': { speaker: string, id: string, tool: string, input: anything },
   'tool-result': { speaker: string, id: string, tool: string, ok: boolean, /** What the model is told. */ output: anything },
   /** A tool waits for a person's word, or has it. */
-  approval: { speaker: string, id: string, tool: string, input: anything, state: oneOf('asked', 'granted', 'denied'), by: optional(string), comment: optional(string) },
+  approval: { speaker: string, id: string, tool: string, input: anything, state: oneOf('asked', 'granted', 'denied'), by: optional(string), comment: optional(string), /** What of the input the person wants otherwise. */ changes: optional(facts) },
   /** What this speaker said since its last turn, tool result or retry does not count: it, or another in its place, tries again. */
   retry: { speaker: string, reason: string },
   /** A member failed, and the team goes on without it. */

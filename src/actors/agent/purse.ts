@@ -1,6 +1,6 @@
 /** What a run has spent, and which of its budgets is used up first. */
 import { TroupeError } from '../../ground/errors.js'
-import { narrower, type Spent } from './budget.js'
+import { bounded, narrower, NOTHING_SPENT, sum, type Spent } from './budget.js'
 import type { AgentBudget, AgentUsage } from './protocol.js'
 import { STEPS_USUAL } from './limits.js'
 
@@ -14,9 +14,7 @@ export class Purse {
   readonly #budget: Required<AgentBudget>
   readonly #prices: Prices
   readonly #began: number
-  #steps = 0
-  #promptTokens = 0
-  #completionTokens = 0
+  #usage = NOTHING_SPENT
 
   /** Throws `InvalidMessage` for a task with a budget of money where nobody knows what the model costs. */
   constructor(own: AgentBudget, given: AgentBudget, prices: Prices | undefined, began: number) {
@@ -27,18 +25,28 @@ export class Purse {
   }
 
   get usage(): AgentUsage {
-    return { steps: this.#steps, promptTokens: this.#promptTokens, completionTokens: this.#completionTokens, money: this.costOf(this.#promptTokens, this.#completionTokens) }
+    return this.#usage
   }
 
   costOf(promptTokens: number, completionTokens: number): number {
     return (promptTokens * this.#prices.prompt + completionTokens * this.#prices.completion) / 1_000_000
   }
 
-  /** `steps` is 0 for what is done on the side, such as a summary. */
+  /** For a call of the agent's own model; `steps` is 0 for what is done on the side, such as a summary. */
   pay(promptTokens: number, completionTokens: number, steps = 1): void {
-    this.#steps += steps
-    this.#promptTokens += promptTokens
-    this.#completionTokens += completionTokens
+    this.share({ steps, promptTokens, completionTokens, money: this.costOf(promptTokens, completionTokens) })
+  }
+
+  /** What another spent for it. */
+  share(usage: AgentUsage): void {
+    this.#usage = sum(this.#usage, usage)
+  }
+
+  /** What one of so many may spend, who work for it side by side; nothing where it is too little for so many. */
+  left(now: number, among: number): { readonly budget: AgentBudget | undefined } | undefined {
+    const whole = (value: number): number => Math.floor(value / among)
+    const share = { steps: whole(this.#budget.steps - this.#usage.steps), tokens: whole(this.tokensLeft), ms: this.deadline - now, money: (this.#budget.money - this.#usage.money) / among }
+    return share.steps < 1 || share.tokens < 1 || share.ms <= 0 || share.money <= 0 ? undefined : { budget: bounded(share) }
   }
 
   /** The moment after which no work is begun, and running work ends. */
@@ -48,7 +56,7 @@ export class Purse {
 
   /** Tokens that one more answer may have. */
   get tokensLeft(): number {
-    return this.#budget.tokens - this.#promptTokens - this.#completionTokens
+    return this.#budget.tokens - this.#usage.promptTokens - this.#usage.completionTokens
   }
 
   /** The budget that is spent with so many more tokens, if any. */
@@ -60,7 +68,7 @@ export class Purse {
   /** The budget that is spent, if any. */
   spent(now: number): Spent | undefined {
     if (now >= this.deadline) return 'time'
-    if (this.#steps >= this.#budget.steps) return 'steps'
+    if (this.#usage.steps >= this.#budget.steps) return 'steps'
     if (this.tokensLeft <= 0) return 'tokens'
     return this.usage.money >= this.#budget.money ? 'money' : undefined
   }

@@ -16,11 +16,12 @@ import type { Agent, AgentBudget, AgentChunk, AgentOutcome, AgentTask } from './
 import { Purse, type Prices } from './purse.js'
 import { seen, type Picture, type Senses } from './seen.js'
 import { issuesOf, specOf, type Tool } from './tool.js'
+import { readable } from './told.js'
 import type { Toolbox } from './toolbox.js'
 import { useTools, type Bench } from './use-tools.js'
 
 export interface Settings extends Manner {
-  readonly instructions: string
+  readonly instructions: (task: AgentTask) => string
   readonly toolbox: Toolbox
   readonly writers: Writers
   readonly output: { readonly check: Schema<unknown> | undefined; readonly schema: JsonObject } | undefined
@@ -33,6 +34,7 @@ export interface Settings extends Manner {
   readonly senses: Senses
   /** Whether the conversation is kept. */
   readonly remembers: boolean
+  readonly durable: boolean
 }
 export type AgentMe = Me<(typeof Agent)['specs'], Kept | undefined>
 type Ending = Pick<AgentOutcome, 'text' | 'finish'> & { readonly value?: unknown }
@@ -84,7 +86,7 @@ class Run {
     const { guard, approver } = this.#settings
     const tools = await this.#tools()
     const messages = await this.#opening(tools)
-    const bench = { tools, approver, guardrail: guard.passage, context: this.#task.context ?? {}, deadline: this.#purse.deadline }
+    const bench = { tools, approver, guardrail: guard.passage, context: this.#task.context ?? {}, purse: this.#purse, durable: this.#settings.durable }
     for (let text = ''; ; ) {
       const spent = this.#purse.spent(me.clock.now())
       if (spent !== undefined) return { text, finish: spent }
@@ -97,6 +99,7 @@ class Run {
         const used = yield* useTools(heard.calls, { ...bench, turn: this.#purse.usage.steps }, me)
         messages.push(...used.turns)
         this.#count(used.mistaken, used.turns.at(-1)?.content ?? '')
+        if (used.answer !== undefined) return yield* this.#answer(answerOf(used.answer, heard, this.#schema))
         continue
       }
       const wrong = heard.wrong ?? (heard.cut ? undefined : this.#wrong(heard.value))
@@ -119,7 +122,7 @@ class Run {
     const { instructions, writers, facts } = this.#settings
     const pictures = this.#pictures
     const room = this.#room(tools) - PICTURE_TOKENS * pictures.length
-    const { messages, usage } = await opening(this.#task, this.#me.state, { instructions, writers, room, facts }, this.#me)
+    const { messages, usage } = await opening(this.#task, this.#me.state, { instructions: instructions(this.#task), writers, room, facts }, this.#me)
     if (usage !== undefined) this.#purse.pay(usage.promptTokens, usage.completionTokens, 0)
     const last = messages.at(-1)
     return pictures.length === 0 || last === undefined ? messages : [...messages.slice(0, -1), { ...last, images: pictures }]
@@ -148,12 +151,27 @@ class Run {
     const verdict = await judged(this.#settings.guard.output, text, 'output', this.#me)
     if (verdict.verdict === 'refuse') return { text: verdict.reason, finish: 'refused' }
     if (!streamed && verdict.text !== '') yield { kind: 'text', speaker: this.#me.id, text: verdict.text }
-    return { text: verdict.text, finish: cut ? 'length' : 'stop', ...(value !== undefined && { value }) }
+    const left = verdict.verdict === 'allow' ? value : value === undefined ? undefined : valueIn(verdict.text)
+    return { text: verdict.text, finish: cut ? 'length' : 'stop', ...(left !== undefined && { value: left }) }
   }
 
   #count(mistaken: boolean, wrong: string): void {
     this.#mistakes = mistaken ? this.#mistakes + 1 : 0
     if (this.#mistakes < MISTAKES_MAX) return
     throw new TroupeError('ModelFailed', `${this.#settings.model} erred ${this.#mistakes} times in a row, the last time: ${wrong}`, 'choose a model that calls tools, or make the tools and the output simpler', { model: this.#settings.model, reason: 'mistakes' })
+  }
+}
+
+/** What a tool has the last word with. */
+function answerOf({ output }: { readonly output: unknown }, heard: Turn, schema: JsonObject | undefined): Turn {
+  return { ...heard, text: readable(output), value: schema === undefined ? undefined : output, streamed: false }
+}
+
+/** What a guardrail took out of the text is not in the value either. */
+function valueIn(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
   }
 }

@@ -8,6 +8,8 @@ export interface Result {
   readonly output: unknown
   /** The model's own fault, which nobody else can mend. */
   readonly mistake?: boolean
+  /** For the model to read before the output. */
+  readonly note?: string
 }
 
 /** As the model reads it. */

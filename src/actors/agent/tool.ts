@@ -13,11 +13,12 @@ export interface ToolWork {
   readonly context: JsonObject
 }
 
-/** How the work is done: as a recorded step, by the agent on itself, or by asking an actor. */
+/** How the work is done: as a recorded step, by the agent on itself, by asking an actor, or by another agent. */
 export type Doing =
   | { readonly kind: 'run'; readonly run: (input: unknown, work: ToolWork) => unknown }
   | { readonly kind: 'own'; readonly run: (input: unknown) => Promise<unknown> }
   | { readonly kind: 'ask'; readonly address: Address; readonly request: string }
+  | { readonly kind: 'agent'; readonly address: Address }
 
 export interface ToolManner<Input = unknown> {
   /** A person is asked first: always, or when this says so. The agent needs an `approver`. */
@@ -26,6 +27,8 @@ export interface ToolManner<Input = unknown> {
   readonly timeout?: Duration
   /** `tell` (default): the model is told and may try otherwise. `fail`: the run fails, and calls beside it are cancelled. */
   readonly onError?: 'tell' | 'fail'
+  /** What it gives is the answer of the run, and the model is not asked again. Default false. */
+  readonly answers?: boolean
 }
 
 export interface Tool extends ToolSpec, Omit<ToolManner, 'approve'> {

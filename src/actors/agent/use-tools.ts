@@ -5,10 +5,13 @@ import { protocol, TroupeError, type Address, type Duration, type Me } from '../
 import { milliseconds } from '../../ground/duration.js'
 import type { JsonObject } from '../json-schema-of.js'
 import { approved, type Patience } from './approval.js'
+import { NOTHING_SPENT, sum } from './budget.js'
 import { emitting } from './emitting.js'
 import { judged, type Guardrail } from './guardrail.js'
+import { hearAgent } from './hear-agent.js'
 import { CALLS_AT_ONCE_MAX } from './limits.js'
 import type { AgentChunk } from './protocol.js'
+import type { Purse } from './purse.js'
 import { readCall } from './read-call.js'
 import { failure, readable, told, type Result } from './told.js'
 import type { Tool } from './tool.js'
@@ -20,11 +23,21 @@ export interface Bench {
   readonly approver: { readonly address: Address; readonly patience: Patience } | undefined
   readonly guardrail: Guardrail | undefined
   readonly context: JsonObject
-  readonly deadline: number
+  readonly purse: Purse
+  /** Whether what other agents bring is on record, which their chunks are not. */
+  readonly durable: boolean
   /** Which turn of the model these calls are. */
   readonly turn: number
 }
-type Hand = Pick<Me, 'ask' | 'ref' | 'step' | 'id' | 'envelope' | 'signal' | 'clock'>
+export interface Used {
+  /** They tell the model. */
+  readonly turns: readonly ChatMessage[]
+  /** The model made nothing but mistakes. */
+  readonly mistaken: boolean
+  /** What a tool gave that has the last word. */
+  readonly answer: { readonly output: unknown } | undefined
+}
+type Hand = Pick<Me, 'ask' | 'stream' | 'ref' | 'step' | 'id' | 'envelope' | 'signal' | 'clock'>
 
 /** Of an address in the name of a question, which may have 200 in all. */
 const ID_CHARS_MAX = 80
@@ -32,14 +45,14 @@ const TIMEOUT_USUAL: Duration = '60s'
 const ASK_TIMEOUT_USUAL: Duration = '30s'
 const NOBODY = protocol({})
 
-/** Streams what happens; gives the turns that tell the model, and whether it made nothing but mistakes. */
-export function useTools(calls: readonly ToolCall[], bench: Bench, me: Hand): AsyncGenerator<AgentChunk, { readonly turns: readonly ChatMessage[]; readonly mistaken: boolean }> {
+/** Streams what happens, and gives what came of it. */
+export function useTools(calls: readonly ToolCall[], bench: Bench, me: Hand): AsyncGenerator<AgentChunk, Used> {
   return emitting(async (emit) => {
     const siblings = new AbortController()
     const settled = await Promise.allSettled(
       calls.map(async (call, at) => {
         try {
-          return await new Use(call, bench, me, siblings, emit).run(at)
+          return await new Use(call, { ...bench, among: calls.length }, me, siblings, emit).run(at)
         } catch (error) {
           // One that failed for good takes those beside it along.
           siblings.abort(error)
@@ -50,19 +63,20 @@ export function useTools(calls: readonly ToolCall[], bench: Bench, me: Hand): As
     me.signal.throwIfAborted()
     if (siblings.signal.aborted) throw siblings.signal.reason
     const results = settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
-    const turns = results.map(({ output }, at): ChatMessage => ({ role: 'tool', content: readable(output), toolCallId: (calls[at] as ToolCall).id, toolName: (calls[at] as ToolCall).name }))
-    return { turns, mistaken: results.every(({ mistake }) => mistake === true) }
+    const turns = results.map(({ output, note }, at): ChatMessage => ({ role: 'tool', content: [note, readable(output)].filter((part) => part !== undefined).join('\n'), toolCallId: (calls[at] as ToolCall).id, toolName: (calls[at] as ToolCall).name }))
+    const answer = results.find(({ ok }, at) => ok && bench.tools.get((calls[at] as ToolCall).name)?.answers === true)
+    return { turns, mistaken: results.every(({ mistake }) => mistake === true), answer }
   })
 }
 
 class Use {
   readonly #call: ToolCall
-  readonly #bench: Bench
+  readonly #bench: Bench & { readonly among: number }
   readonly #me: Hand
   readonly #siblings: AbortController
   readonly #emit: (chunk: AgentChunk) => void
 
-  constructor(call: ToolCall, bench: Bench, me: Hand, siblings: AbortController, emit: (chunk: AgentChunk) => void) {
+  constructor(call: ToolCall, bench: Bench & { readonly among: number }, me: Hand, siblings: AbortController, emit: (chunk: AgentChunk) => void) {
     this.#call = call
     this.#bench = bench
     this.#me = me
@@ -81,12 +95,19 @@ class Use {
   }
 
   async #allowed(tool: Tool, input: unknown, at: number): Promise<Result> {
+    if (!tool.approve(input)) return this.#used(tool, input)
     const { approver } = this.#bench
-    if (tool.approve(input)) {
-      if (approver === undefined) throw new TroupeError('InvalidDefinition', `${tool.name} needs a person's approval, and the agent has nobody to ask`, 'give agent({ approver: ref }) a human, or any actor with an `approve` request')
-      const { approved: yes, comment, how } = await this.#asked(tool, input, approver, at)
-      if (!yes) return { ok: false, output: how === 'expired' ? 'not done: a person was asked, and nobody decided in time' : `not done: the person who was asked said no${comment === undefined ? '' : `: ${comment}`}` }
-    }
+    if (approver === undefined) throw new TroupeError('InvalidDefinition', `${tool.name} needs a person's approval, and the agent has nobody to ask`, 'give agent({ approver: ref }) a human, or any actor with an `approve` request')
+    const { approved: yes, comment, how, changes } = await this.#asked(tool, input, approver, at)
+    if (!yes) return { ok: false, output: how === 'expired' ? 'not done: a person was asked, and nobody decided in time' : `not done: the person who was asked said no${comment === undefined ? '' : `: ${comment}`}` }
+    if (changes === undefined) return this.#used(tool, input)
+    const changed = { ...(input as object), ...changes }
+    const wrong = tool.wrong(changed)
+    if (wrong !== undefined) return { ok: false, output: `not done: the person who was asked changed the input, and so it is not as ${tool.name} takes it: ${wrong}` }
+    return { ...(await this.#used(tool, changed)), note: `The person who was asked changed the input to ${readable(changed)}` }
+  }
+
+  async #used(tool: Tool, input: unknown): Promise<Result> {
     const result = await this.#done(tool, input)
     if (result.ok || tool.onError !== 'fail' || this.#siblings.signal.aborted) return result
     throw new TroupeError('ActorFailed', `tool ${tool.name} failed: ${readable(result.output)}`, "see what it says, or let the model go on without it: onError: 'tell'", { tool: tool.name })
@@ -97,7 +118,7 @@ class Use {
     const chunk = { kind: 'approval', speaker: this.#me.id, id, tool: tool.name, input } as const
     this.#emit({ ...chunk, state: 'asked' })
     const word = await approved(approver, tool.name, input, this.#nameOf(tool, input, at), this.#siblings.signal, this.#me)
-    this.#emit({ ...chunk, state: word.approved ? 'granted' : 'denied', ...(word.by !== undefined && { by: word.by }), ...(word.comment !== undefined && { comment: word.comment }) })
+    this.#emit({ ...chunk, state: word.approved ? 'granted' : 'denied', ...(word.by !== undefined && { by: word.by }), ...(word.comment !== undefined && { comment: word.comment }), ...(word.changes !== undefined && { changes: word.changes }) })
     return word
   }
 
@@ -118,9 +139,10 @@ class Use {
 
   async #act({ name, doing, timeout }: Tool, input: unknown): Promise<Result> {
     const me = this.#me
+    const { deadline } = this.#bench.purse
     // A person may have taken longer than the run has.
-    if (me.clock.now() >= this.#bench.deadline) return { ok: false, output: 'not done: the time of the run is over' }
-    const within = (usual: Duration): number => Math.max(1, Math.min(milliseconds(timeout ?? usual), this.#bench.deadline - me.clock.now()))
+    if (me.clock.now() >= deadline) return { ok: false, output: 'not done: the time of the run is over' }
+    const within = (usual: Duration): number => Math.max(1, Math.min(milliseconds(timeout ?? usual), deadline - me.clock.now()))
     try {
       switch (doing.kind) {
         case 'own':
@@ -129,12 +151,36 @@ class Use {
           const message = { ...(input as object), type: doing.request }
           return told(await me.ask(me.ref(NOBODY, doing.address), message as never, { timeout: within(ASK_TIMEOUT_USUAL), signal: this.#siblings.signal }))
         }
+        case 'agent':
+          return await this.#askAgent(doing.address, (input as { readonly task: string }).task)
         case 'run':
           return await me.step(`tool ${name}`, (work) => this.#once(doing.run, input, work), { timeout: within(TIMEOUT_USUAL) })
       }
     } catch (error) {
       me.signal.throwIfAborted()
       return failure(error, this.#siblings.signal)
+    }
+  }
+
+  async #askAgent(address: Address, input: string): Promise<Result> {
+    const { purse, context, among, durable } = this.#bench
+    const share = purse.left(this.#me.clock.now(), among)
+    if (share === undefined) return { ok: false, output: 'not done: too little of the budget is left' }
+    let spent = NOTHING_SPENT
+    const as = (chunk: AgentChunk): AgentChunk => {
+      if (chunk.kind === 'usage') spent = sum(spent, { ...chunk, steps: 1 })
+      return chunk.kind === 'text' ? { ...chunk, kind: 'thought' } : chunk
+    }
+    try {
+      this.#emit({ kind: 'turn', speaker: address })
+      const heard = hearAgent(address, { input, context, ...(share.budget !== undefined && { budget: share.budget }) }, { recorded: durable, as, signal: this.#siblings.signal }, this.#me)
+      let next = await heard.next()
+      for (; next.done !== true; next = await heard.next()) this.#emit(next.value)
+      const { text, value, finish, usage } = next.value
+      spent = usage
+      return finish === 'refused' ? { ok: false, output: text } : told(value ?? text)
+    } finally {
+      purse.share(spent)
     }
   }
 

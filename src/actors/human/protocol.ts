@@ -49,7 +49,9 @@ const outcome = {
   comment: optional(string),
   at: number,
 }
-const approval = record({ ...outcome, approved: boolean })
+/** Kept in the actor's record like the question. */
+const changes = typed<Readonly<Record<string, unknown>>>(`an object of at most ${TEXT_MAX} characters as JSON`, (value) => typeof value === 'object' && value !== null && !Array.isArray(value) && JSON.stringify(value).length <= TEXT_MAX)
+const approval = record({ ...outcome, approved: boolean, /** What the person wants otherwise in what was asked about. */ changes: optional(changes) })
 const answer = record({ ...outcome, answer: string })
 
 const question = record({
@@ -78,8 +80,8 @@ export const Human = protocol({
   /** Asks for words, or for one of `options`. */
   answer: request(record({ ...asking, options: optional(few<string>('texts', (value) => typeof value === 'string' && value.length <= 200)), otherwise: optional(text) }), answer),
 
-  /** The person's yes or no. Said again, it is the same decision; another one is refused with `Gone`, which says by whom. */
-  decide: request(record({ id: string, approved: boolean, by: name, comment: optional(text) }), approval),
+  /** The person's yes or no, or a yes with changes. Said again, it is the same decision; another one is refused with `Gone`, which says by whom. */
+  decide: request(record({ id: string, approved: boolean, by: name, comment: optional(text), changes: optional(changes) }), approval),
   /** The person's answer. */
   reply: request(record({ id: string, answer: text, by: name, comment: optional(text) }), answer),
   /** The person gives the question to another, who is asked instead; the first of the two to decide decides. */

@@ -132,6 +132,7 @@ export interface Said {
   readonly id: string
   readonly by: string
   readonly comment?: string
+  readonly changes?: Readonly<Record<string, unknown>>
   readonly approved?: boolean
   readonly answer?: string
   readonly from: ReturnAddress
@@ -146,16 +147,16 @@ export function decide(questions: Questions, said: Said, now: number): Next {
   if (said.answer !== undefined && open.options !== undefined && !open.options.includes(said.answer)) {
     return refused(questions, from, new TroupeError('InvalidMessage', `${JSON.stringify(said.answer)} is not among the answers to question ${id}`, `answer with one of ${open.options.map((each) => JSON.stringify(each)).join(', ')}`, { id, options: open.options }))
   }
-  const outcome = outcomeOf(open, { how: 'decided', at: now, by, ...(said.comment !== undefined && { comment: said.comment }) }, said.approved ?? said.answer ?? '')
+  const outcome = outcomeOf(open, { how: 'decided', at: now, by, ...(said.comment !== undefined && { comment: said.comment }), ...(said.changes !== undefined && { changes: said.changes }) }, said.approved ?? said.answer ?? '')
   const next = settle(questions, open, outcome, now)
   return { ...next, acts: [...next.acts, { act: 'answer', to: from, value: outcome }] }
 }
 
 /** The same word of the same person is no second decision: a front may send it twice. */
-function late(questions: Questions, { id, by, approved, answer, from }: Said): Next {
+function late(questions: Questions, { id, by, approved, answer, changes, from }: Said): Next {
   const settled = questions.settled.find((each) => each.id === id)
   const outcome = settled?.outcome
-  const same = outcome !== undefined && outcome.by === by && ('approved' in outcome ? outcome.approved === approved : outcome.answer === answer)
+  const same = outcome !== undefined && outcome.by === by && ('approved' in outcome ? outcome.approved === approved && JSON.stringify(outcome.changes) === JSON.stringify(changes) : outcome.answer === answer)
   return same ? { questions, acts: [{ act: 'answer', to: from, value: outcome }] } : refused(questions, from, gone(id, settled))
 }
 

@@ -2,20 +2,18 @@
  * What a team may spend in all, lent to its members: what those who speak side by side hold is set aside, so that together
  * they stay within it, and what one of them did not need is there for the next.
  */
-import { narrower, type Spent } from '../agent/budget.js'
+import { bounded, narrower, NOTHING_SPENT, sum, type Spent } from '../agent/budget.js'
 import type { AgentBudget, AgentUsage } from '../agent/protocol.js'
 
 type Amount = Omit<Required<AgentBudget>, 'ms'>
 
-const NOTHING: AgentUsage = { steps: 0, promptTokens: 0, completionTokens: 0, money: 0 }
-const sum = (a: AgentUsage, b: AgentUsage): AgentUsage => ({ steps: a.steps + b.steps, promptTokens: a.promptTokens + b.promptTokens, completionTokens: a.completionTokens + b.completionTokens, money: a.money + b.money })
 const less = (a: Amount, { steps, promptTokens, completionTokens, money }: AgentUsage): Amount => ({ steps: a.steps - steps, tokens: a.tokens - promptTokens - completionTokens, money: a.money - money })
 
 /** What one member may spend while it has the word. */
 class Loan {
   readonly share: Amount
   readonly #back: () => void
-  usage = NOTHING
+  usage = NOTHING_SPENT
 
   constructor(share: Amount, back: () => void) {
     this.share = share
@@ -41,7 +39,7 @@ export class Allowance {
   readonly #budget: Amount
   readonly #deadline: number
   readonly #loans = new Set<Loan>()
-  #closed = NOTHING
+  #closed = NOTHING_SPENT
   #tell: () => void = () => {}
   #returned = this.#next()
 
@@ -87,8 +85,7 @@ export class Allowance {
       this.#returned = this.#next()
     })
     this.#loans.add(loan)
-    const bounded = Object.entries({ ...share, ms: this.#deadline - now }).filter(([, value]) => value !== Infinity)
-    return { loan, budget: bounded.length === 0 ? undefined : Object.fromEntries(bounded) }
+    return { loan, budget: bounded({ ...share, ms: this.#deadline - now }) }
   }
 
   #next(): Promise<void> {

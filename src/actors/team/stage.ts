@@ -2,9 +2,10 @@
  * One run of a team: who has the word, what it cost, and what happens when a member fails.
  * Does not own: who speaks when. That is the pattern's, each in a file of its own.
  */
-import { TroupeError, type Address, type Me, type Ref } from '../../runtime/index.js'
+import { TroupeError, type Address, type Me } from '../../runtime/index.js'
 import { describe } from '../../ground/errors.js'
-import { Agent, type AgentBudget, type AgentChunk, type AgentOutcome, type AgentTask, type AgentUsage } from '../agent/protocol.js'
+import { hearAgent } from '../agent/hear-agent.js'
+import type { Agent, AgentBudget, AgentChunk, AgentOutcome, AgentTask, AgentUsage } from '../agent/protocol.js'
 import { waitBefore } from '../agent/passing.js'
 import { unlessAborted } from '../agent/unless-aborted.js'
 import { Allowance } from './allowance.js'
@@ -100,9 +101,8 @@ export class Stage {
     if (lent === undefined) throw new NothingLeft()
     try {
       yield { kind: 'turn', speaker }
-      const ref = this.me.ref(Agent, speaker)
       const task = this.#taskFor(cue, lent.budget)
-      const outcome = yield* this.#patiently(cue, () => (this.#recorded ? this.#ask(ref, task, cue) : this.#read(ref, task, cue, shown, lent.loan)))
+      const outcome = yield* this.#patiently(cue, () => this.#hear(speaker, task, cue, shown, lent.loan))
       lent.loan.settle(outcome.usage)
       this.#lastSaid = { speaker: outcome.speaker, text: outcome.text }
       return outcome
@@ -124,27 +124,17 @@ export class Stage {
     }
   }
 
-  async *#read(ref: Ref<AgentSpecs>, task: AgentTask, cue: Cue, shown: Set<Address>, loan: { pay(call: AgentUsage): void }): Play {
-    for await (const chunk of this.me.stream(ref, { type: 'run', ...task }, this.#how(cue))) {
-      if (chunk.kind === 'done') return outcomeIn(chunk)
+  /** A durable team gets outcomes in whole: those are recorded, chunks are not. */
+  #hear(speaker: Address, task: AgentTask, { answers, signal }: Cue, shown: Set<Address>, loan: { pay(call: AgentUsage): void }): Play {
+    const as = (chunk: AgentChunk): AgentChunk => {
       // One that fails, or is called off, has spent what it told of.
       if (chunk.kind === 'usage') loan.pay({ ...chunk, steps: 1 })
-      if (chunk.kind === 'text' && cue.answers === true) shown.add(chunk.speaker)
-      if (chunk.kind === 'text' && cue.answers !== true) yield { ...chunk, kind: 'thought' }
-      else if (chunk.kind !== 'turn' || chunk.speaker !== ref.address) yield chunk
+      if (chunk.kind !== 'text') return chunk
+      if (answers !== true) return { ...chunk, kind: 'thought' }
+      shown.add(chunk.speaker)
+      return chunk
     }
-    throw new TroupeError('ActorFailed', `${ref.address} ended its run without an outcome`, 'yield a chunk of kind done at the end', { address: ref.address })
-  }
-
-  /** A durable team gets outcomes in whole: those are recorded, chunks are not. */
-  async *#ask(ref: Ref<AgentSpecs>, task: AgentTask, cue: Cue): Play {
-    const outcome = await this.me.ask(ref, { type: 'answer', ...task }, this.#how(cue))
-    if (outcome.text !== '') yield { kind: cue.answers === true ? 'text' : 'thought', speaker: outcome.speaker, text: outcome.text }
-    return outcome
-  }
-
-  #how({ signal }: Cue): { readonly timeout: 'none'; readonly signal?: AbortSignal } {
-    return signal === undefined ? { timeout: 'none' } : { timeout: 'none', signal }
+    return hearAgent(speaker, task, { recorded: this.#recorded, as, ...(signal !== undefined && { signal }) }, this.me)
   }
 
   #taskFor({ input, schema, answers }: Cue, budget: AgentBudget | undefined): AgentTask {
@@ -181,12 +171,6 @@ export class Stage {
     const value = this.task.schema === undefined ? undefined : valueOf(outcome)
     return value === undefined ? outcome : { ...outcome, value }
   }
-}
-
-function outcomeIn(chunk: AgentChunk & { readonly kind: 'done' }): AgentOutcome {
-  const outcome: AgentOutcome & { kind?: 'done' } = { ...chunk }
-  delete outcome.kind
-  return outcome
 }
 
 /** What a member was to decide: its value, or its text read as one. `undefined` when it is neither. */
