@@ -182,8 +182,9 @@ export class Troupe {
     return new Ref(address, protocol, this.#port, from)
   }
 
-  /** Lets an actor receive what is published to topics that match the pattern, until it ends or `unsubscribe` is called. */
+  /** Lets an actor receive what is published to topics that match the pattern, until it ends or `unsubscribe` is called. Its own node does it, as with `spawn`. */
   subscribe<S extends Specs>(pattern: string, ref: Ref<S>): { unsubscribe(): void } {
+    if (this.#parts.nodes?.isAway(ref.address) === true) return { unsubscribe: () => {} }
     this.#parts.topics.subscribe(pattern, ref.address)
     return { unsubscribe: () => this.#parts.topics.unsubscribe(pattern, ref.address) }
   }

@@ -57,9 +57,9 @@ export class Owed {
     this.#doubtful = this.#queue.at(-1) ?? 0
   }
 
-  /** Whether a volatile actor there has an ask of this node. */
+  /** Whether the other node is still to say that it has a parcel, or what came of an ask that a volatile actor there has. */
   get waits(): boolean {
-    return this.#held.size > 0
+    return this.#said.length + this.#held.size > 0
   }
 
   /** Whether so much waits that who sends more is to wait too. */

@@ -125,10 +125,11 @@ export class Peer {
   }
 
   /** An ask is settled here. */
-  forget(ask: number): void {
+  forget(ask: number, calledOff: CancelReason | undefined): void {
     this.#asked.delete(ask)
     this.#read.delete(ask)
-    this.owed?.settled(ask)
+    // A life that ends settles nothing: the next one goes on with the ask.
+    if (calledOff === undefined || !ofLife(calledOff)) this.owed?.settled(ask)
   }
 
   // ── its word ──────────────────────────────────────────────────────────────────────────────────

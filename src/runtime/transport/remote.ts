@@ -35,7 +35,7 @@ export class Remote implements Receiver, Target {
   cancel(envelope: Envelope, reason: CancelReason): void {
     this.#peer.cancel(envelope, reason)
   }
-  forget(ask: number): void {
-    this.#peer.forget(ask)
+  forget(ask: number, calledOff: CancelReason | undefined): void {
+    this.#peer.forget(ask, calledOff)
   }
 }
