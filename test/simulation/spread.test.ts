@@ -1,7 +1,8 @@
 // One troupe on several nodes, under crashes and a network that does its worst: what is promised holds between nodes as it does within one.
 import { expect, test } from 'vitest'
-import { simulate, type Faults, type SimulationOptions, type SimulationReport } from 'troupe/testing'
+import { simulate, type Fault, type Faults, type SimulationOptions, type SimulationReport } from 'troupe/testing'
 import { bank } from './bank.js'
+import { clerks, offices } from './clerks.js'
 import { errands, type Errands } from './errands.js'
 import { floods } from './floods.js'
 import { letters } from './letters.js'
@@ -26,7 +27,7 @@ type Script<World> = Omit<SimulationOptions<World>, 'seed' | 'faults'>
 async function seeds<World>(script: Script<World>, faults: Faults, seen?: (report: SimulationReport<World>) => void): Promise<number> {
   let lives = 0
   for (let seed = FROM; seed < FROM + SEEDS; seed++) {
-    const report = await simulate({ ...script, nodes: NODES, place, seed, faults })
+    const report = await simulate({ nodes: NODES, place, ...script, seed, faults })
     lives += report.lives - NODES.length
     seen?.(report)
   }
@@ -60,6 +61,11 @@ test(`more mail than small mailboxes hold, and watchers elsewhere, under ${SEEDS
   expect(await seeds(floods(4), ALL)).toBeGreaterThan(SEEDS)
 })
 
+test(`durable clerks who ask volatile desks elsewhere, and publish, under ${SEEDS} seeds: served and printed once, and every ask has an outcome`, { timeout }, async () => {
+  expect(await seeds({ ...clerks(5), place: offices }, ALL)).toBeGreaterThan(SEEDS)
+  expect(await seeds({ ...clerks(5), place: offices }, { restarts: 4, partitions: 2, losses: 2 })).toBeGreaterThan(SEEDS)
+})
+
 test(`nodes that are started again one after the other, as for a deploy, under ${SEEDS} seeds`, { timeout }, async () => {
   const deploys: Faults = { restarts: 4, crashes: 1, losses: 1, duplications: 1, partitions: 1 }
   expect(await seeds(bank(5), deploys)).toBeGreaterThan(SEEDS)
@@ -71,4 +77,17 @@ test(`durable charts, long orders and sleepers on three nodes under ${SEEDS} see
   expect(await seeds(rounds(3), ALL)).toBeGreaterThan(SEEDS)
   expect(await seeds(orders(4, false), ALL)).toBeGreaterThan(SEEDS)
   expect(await seeds(sleepers(6), ALL)).toBeGreaterThan(SEEDS)
+})
+
+/** Each found a bug once. */
+test.each([
+  ['a polite end was taken for the outcome of an ask', 5, [{ kind: 'restart', step: 8, downMs: 486, node: 'a' }]],
+  ['a node with an ask elsewhere did not notice that it had been given up there', 13, [
+    { kind: 'slow-disk', step: 7, ms: 10_343, forMs: 19_360, node: 'a' }, { kind: 'crash', step: 14, kept: 0.25, downMs: 110 }, { kind: 'duplication', step: 15, share: 0.34, forMs: 8_423 },
+    { kind: 'delay', step: 16, ms: 8_400, forMs: 2_106 }, { kind: 'loss', step: 18, share: 0.79, forMs: 5_741 }, { kind: 'delay', step: 78, ms: 190, forMs: 2_387 },
+    { kind: 'partition', step: 290, node: 'c', forMs: 50_100 }, { kind: 'partition', step: 697, node: 'c', forMs: 26_894 },
+  ]],
+] satisfies readonly (readonly [string, number, readonly Fault[]])[])('%s', async (_, seed, faults) => {
+  const { steps } = await simulate({ ...clerks(5), nodes: NODES, place: offices, seed, faults })
+  expect(steps).toBeGreaterThan(0)
 })
