@@ -20,6 +20,6 @@ test('answers with its sources, part by part, to who has the key; the page is fo
 
   const page = await fetch(url)
   expect([page.status, page.headers.get('content-type'), page.headers.get('content-security-policy')]).toEqual([200, 'text/html; charset=utf-8', expect.stringContaining("connect-src 'self'")])
-  expect(await Promise.all(['/page/desk.js', '/troupe/client/index.js', '/troupe/runtime/nothing.js', '/troupe/client/..%2f..%2fpackage.json', '/page/..%2fopen.ts'].map(async (path) => (await fetch(url + path)).status))).toEqual([200, 200, 404, 404, 404])
+  expect(await Promise.all(['/page/desk.js', '/troupe/client/index.js', '/troupe/runtime/nothing.js', '/troupe/client/nothing/index.js', '/troupe/client/..%2f..%2fpackage.json', '/page/..%2fopen.ts'].map(async (path) => (await fetch(url + path)).status))).toEqual([200, 200, 404, 404, 401, 401])
   expect([(await say({}, question)).status, (await say({ 'x-api-key': key }, { type: 'reset' })).status]).toEqual([401, 403])
 })

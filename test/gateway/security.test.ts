@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { SignJWT, exportJWK, generateKeyPair } from 'jose'
 import { WebSocket } from 'ws'
 
-import { gateway, Gateway, type GatewayOptions } from 'troupe/actors'
+import { gateway, Gateway, type GatewayOptions, type Route } from 'troupe/actors'
 import { client } from 'troupe/client'
 import { virtualClock } from 'troupe/testing'
 import { Counter, open, raw, type Stage } from './shop.js'
@@ -34,6 +34,15 @@ describe('a key', () => {
     for (const path of ['/metrics', '/openapi.json', '/nowhere']) expect((await stage.get(path)).status).toBe(401)
     expect([(await stage.get('/healthz')).status, (await stage.get('/readyz')).status]).toEqual([200, 200])
     expect((await stage.post('/actors/counter', { type: 'add', a: 1, b: 2 }, { 'x-api-key': ADDER })).status).toBe(200)
+  })
+
+  test('is not needed for the open routes of a face, and for no other beside or below them', async () => {
+    const route = (path: string, open: boolean): Route => ({ method: 'GET', path, open, handle: (call) => ({ kind: 'json', status: 200, body: call.rest }) })
+    stage = await open({ keys, faces: [{ routes: () => [route('/pages/*', true), route('/pages/secret', false), route('/pages/inner/*', false), route('/page', true)] }] })
+    const statuses = async (...paths: string[]): Promise<number[]> => Promise.all(paths.map(async (path) => (await stage.get(path)).status))
+    expect(await statuses('/page', '/pages/a.html', '/pages/a/b', '/pages/')).toEqual([200, 200, 200, 200])
+    expect(await statuses('/pages/secret', '/pages/%73ecret', '/pages/inner/a', '/pages/%69nner/a', '/pages', '/page/a', '/pages/..%2fmetrics')).toEqual(Array.from({ length: 7 }, () => 401))
+    expect((await stage.post('/pages/a.html', {})).status).toBe(401)
   })
 
   test('reaches what its scope names, and is shown no more', async () => {

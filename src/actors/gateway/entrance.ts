@@ -15,8 +15,8 @@ export interface EntranceOptions {
   readonly clock: Clock
   /** How much may be under way. */
   readonly inFlight: number
-  /** Paths that anybody may GET. */
-  readonly openPaths: ReadonlySet<string>
+  /** Whether anybody may GET a path. */
+  readonly isOpen: (path: string) => boolean
 }
 
 export class Entrance {
@@ -33,12 +33,12 @@ export class Entrance {
 
   /** Calls `enter` with an exchange that is let in; `refuse` with one that is not, and why. `greet` is for a browser that asks first. */
   arrive(raw: IncomingMessage, response: ServerResponse, ways: Ways): void {
-    const { admission, clock, openPaths } = this.#options
+    const { admission, clock, isOpen } = this.#options
     const exchange = new Exchange(raw, response, clock.now(), clock.elapsed())
     const { headers, method } = raw
     const cors = headers.origin === undefined ? undefined : admission.cors(headers)
     if (cors !== undefined) response.setHeaders(new Map(Object.entries(cors)))
-    if (method === 'GET' && openPaths.has(exchange.path)) return ways.enter(exchange)
+    if (method === 'GET' && isOpen(exchange.path)) return ways.enter(exchange)
     const preflight = method === 'OPTIONS' ? admission.preflight(headers) : undefined
     if (preflight !== undefined) return ways.greet(exchange, preflight)
     const admitted = admission.admit(headers)

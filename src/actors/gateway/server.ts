@@ -24,6 +24,7 @@ import { parseJson, toJson } from './json.js'
 import { CONNECTIONS_CHECK_MS, FAREWELL_MS, HEADER_BYTES_MAX, HEADERS_MS, IDLE_MS } from './limits.js'
 import { SUBPROTOCOL } from './live-socket.js'
 import { OpenLines } from './open-lines.js'
+import { openPaths } from './open-paths.js'
 import { Record } from './record.js'
 import { refusal, statusOf } from './statuses.js'
 import { UnderWay } from './under-way.js'
@@ -83,7 +84,7 @@ export class Server {
     this.#options = options
     this.#house = { ...house, isDraining: () => this.#phase !== 'open', meter: (caller) => this.#entrance.meter(caller), begin: (caller) => this.#entrance.begin(caller) }
     this.#routes = options.routes(this.#house)
-    this.#entrance = new Entrance({ admission, clock: house.clock, inFlight, openPaths: new Set(this.#routes.flatMap(({ open, path }) => (open === true ? path : []))) })
+    this.#entrance = new Entrance({ admission, clock: house.clock, inFlight, isOpen: openPaths(this.#routes) })
     this.#record = new Record(audit, house.metrics, house.clock, log)
     this.#open = new OpenLines(house.clock, house.metrics)
     this.#app = fastify({
