@@ -121,10 +121,19 @@ describe('an agent as a LanguageModel', () => {
     expect(errors).toMatchObject([{ code: 'ActorFailed' }])
   })
 
-  test('refuses files, and a conversation that asks nothing', async () => {
+  test('gets images, sounds and texts as they are, of earlier messages too', async () => {
+    const { model, stage } = await weatherAgent()
+    const [picture, sound] = [new Uint8Array([0x89, 0x50, 0x4e, 0x47]), new Uint8Array([0x49, 0x44, 0x33])]
+    const before = [{ type: 'text' as const, text: 'this sky?' }, { type: 'image' as const, image: picture }]
+    const now = [{ type: 'text' as const, text: 'and this?' }, { type: 'file' as const, data: Buffer.from(sound).toString('base64'), mediaType: 'audio/mpeg' }, { type: 'file' as const, data: new TextEncoder().encode('rain'), mediaType: 'text/plain' }]
+    await generateText({ model, messages: [{ role: 'user', content: before }, { role: 'assistant', content: 'blue' }, { role: 'user', content: now }] })
+    expect(stage.tasks[0]).toMatchObject({ input: 'and this?', messages: [{ content: 'this sky?' }, { content: 'blue' }], parts: [{ type: 'image', blob: picture }, { type: 'audio', blob: sound }, { type: 'text', text: 'rain' }] })
+  })
+
+  test('refuses other files, and a conversation that asks nothing', async () => {
     const { model } = await weatherAgent()
-    const picture = { type: 'file' as const, data: new Uint8Array([1]), mediaType: 'image/png' }
-    await expect(generateText({ model, messages: [{ role: 'user', content: [picture] }], maxRetries: 0 })).rejects.toMatchObject({ code: 'InvalidMessage', details: { mediaType: 'image/png' } })
+    const paper = { type: 'file' as const, data: new Uint8Array([1]), mediaType: 'application/pdf' }
+    await expect(generateText({ model, messages: [{ role: 'user', content: [paper] }], maxRetries: 0 })).rejects.toMatchObject({ code: 'InvalidMessage', details: { mediaType: 'application/pdf' } })
     await expect(generateText({ model, messages: [{ role: 'user', content: 'hello' }, { role: 'assistant', content: 'hi' }], maxRetries: 0 })).rejects.toMatchObject({ code: 'InvalidMessage' })
   })
 })
@@ -143,6 +152,13 @@ describe('with the embedded models', () => {
     expect(usage.outputTokens).toBeLessThanOrEqual(12)
     expect((await answer.warnings)?.map((each) => ('feature' in each ? each.feature : each.type))).toEqual(['topP'])
     expect((await generateText({ model, prompt: 'How long do I have to return a parcel?', maxOutputTokens: 12 })).text).toBe(text)
+  })
+
+  test('a generator takes no files', async () => {
+    const troupe = await createTroupe()
+    open.push(troupe)
+    const picture = { type: 'file' as const, data: new Uint8Array([1]), mediaType: 'image/png' }
+    await expect(generateText({ model: languageModel(troupe.spawn('generator', generator())), messages: [{ role: 'user', content: [picture] }], maxRetries: 0 })).rejects.toMatchObject({ code: 'InvalidMessage', details: { mediaType: 'image/png' } })
   })
 
   test('an nlu embeds for embedMany, nearer texts nearer', async () => {

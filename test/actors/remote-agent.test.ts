@@ -7,7 +7,7 @@ import { agentCardHandler, jsonRpcHandler, UserBuilder } from '@a2a-js/sdk/serve
 import express from 'express'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createTroupe, type Ref, type Troupe } from 'troupe'
-import { Agent, remoteAgent, type AgentChunk } from 'troupe/actors'
+import { Agent, memoryBlobs, remoteAgent, type AgentChunk } from 'troupe/actors'
 
 const open: (() => Promise<unknown>)[] = []
 afterEach(async () => void (await Promise.all(open.splice(0).map((close) => close()))))
@@ -17,13 +17,15 @@ const text = (value: string) => ({ content: { $case: 'text' as const, value }, m
 /** Counts to three in pieces, or does what its input says. */
 class Counting implements AgentExecutor {
   readonly heard: { readonly texts: readonly string[]; readonly conversation: string }[] = []
+  readonly files: (readonly [mediaType: string, bytes: readonly number[]])[] = []
   #cancel: (id: string) => void = () => {}
   readonly cancelled = new Promise<string>((resolve) => (this.#cancel = resolve))
 
   async execute({ userMessage, taskId, contextId }: RequestContext, bus: ExecutionEventBus): Promise<void> {
     const texts = userMessage.parts.map(({ content }) => (content?.$case === 'text' ? content.value : ''))
     this.heard.push({ texts, conversation: contextId })
-    const input = texts.at(-1) ?? ''
+    this.files.push(...userMessage.parts.flatMap(({ content, mediaType }) => (content?.$case === 'raw' ? [[mediaType, [...content.value]] as const] : [])))
+    const input = texts.findLast((each) => each !== '') ?? ''
     const status = (state: TaskState, words?: string) => {
       const message = words === undefined ? undefined : { messageId: `${taskId}-${words}`, contextId, taskId, role: Role.ROLE_AGENT, parts: [text(words)], metadata: undefined, extensions: [], referenceTaskIds: [] }
       bus.publish(AgentEvent.statusUpdate({ taskId, contextId, status: { state, message, timestamp: undefined }, metadata: undefined }))
@@ -113,6 +115,17 @@ describe('a remote agent', () => {
     await counters('ada').ask({ type: 'answer', input: 'count', messages: [{ role: 'user', content: 'hi' }, { role: 'assistant', content: 'yes?' }] })
     await counters('ada').ask({ type: 'answer', input: 'hello' })
     expect(agent.heard).toEqual([{ texts: ['Earlier in the conversation:\nuser: hi\nassistant: yes?', 'count'], conversation: 'ada' }, { texts: ['hello'], conversation: 'ada' }])
+  })
+
+  test('is given images and sounds as they are, bytes or blobs', async () => {
+    const { url, agent } = await serve()
+    const { troupe } = await hire(url)
+    const blobs = memoryBlobs()
+    const [picture, sound] = [[0x89, 0x50, 0x4e, 0x47], [0x49, 0x44, 0x33, 1]]
+    const parts = [{ type: 'image' as const, blob: new Uint8Array(picture) }, { type: 'audio' as const, blob: await blobs.put(new Uint8Array(sound)) }, { type: 'text' as const, text: 'hello' }]
+    expect(await troupe.spawn('seer', remoteAgent({ url, blobs })).ask({ type: 'answer', input: 'look', parts })).toMatchObject({ text: 'hello back' })
+    expect(agent.files).toEqual([['image/png', picture], ['audio/mpeg', sound]])
+    expect(agent.heard[0]?.texts.filter((each) => each !== '')).toEqual(['look', 'hello'])
   })
 
   test('calls its task off when the reader leaves, and when the asker does', async () => {

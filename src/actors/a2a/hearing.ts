@@ -1,6 +1,9 @@
 /** A2A's events as chunks of an agent's run, and a task as A2A's message. */
 import { TroupeError } from '../../ground/errors.js'
 import type { AgentChunk, AgentTask } from '../agent/protocol.js'
+import { bytesBehind, type Blobs } from '../blobs.js'
+import { mediaTypeOf } from '../media-type.js'
+import type { Part as TaskPart } from '../parts.js'
 
 type Event = import('@a2a-js/sdk').StreamResponse
 type Status = import('@a2a-js/sdk').TaskStatus
@@ -16,18 +19,25 @@ const USER = 1 as unknown as Role
 /** An agent elsewhere counts its own tokens; here its run is one step. */
 const USAGE = { steps: 1, promptTokens: 0, completionTokens: 0, money: 0 }
 
-export function askOf({ input, messages = [], schema }: AgentTask, { id, conversation }: { readonly id: string; readonly conversation: string }): Request {
+/** A task's images and sounds go as they are: the agent there says whether it takes them. */
+export async function askOf({ input, parts = [], messages = [], schema }: AgentTask, { id, conversation, blobs }: { readonly id: string; readonly conversation: string; readonly blobs: Blobs | undefined }): Promise<Request> {
   const earlier = messages.map(({ role, content }) => `${role}: ${content}`).join('\n')
   const texts = [...(earlier === '' ? [] : [`Earlier in the conversation:\n${earlier}`]), input, ...(schema === undefined ? [] : [`Answer with JSON of this schema: ${JSON.stringify(schema)}`])]
   return {
     tenant: '',
     metadata: undefined,
     configuration: undefined,
-    message: { messageId: id, contextId: conversation, taskId: '', role: USER, parts: texts.map(partOf), metadata: undefined, extensions: [], referenceTaskIds: [] },
+    message: { messageId: id, contextId: conversation, taskId: '', role: USER, parts: [...texts.map(partOf), ...(await Promise.all(parts.map((part) => sent(part, blobs))))], metadata: undefined, extensions: [], referenceTaskIds: [] },
   }
 }
 
 const partOf = (text: string): Part => ({ content: { $case: 'text', value: text }, metadata: undefined, filename: '', mediaType: 'text/plain' })
+
+async function sent(part: TaskPart, blobs: Blobs | undefined): Promise<Part> {
+  if (part.type === 'text') return partOf(part.text)
+  const data = await bytesBehind(part.blob, blobs)
+  return { content: { $case: 'raw', value: Buffer.from(data) }, metadata: undefined, filename: '', mediaType: mediaTypeOf(data) ?? 'application/octet-stream' }
+}
 
 /** What the parts say; files are named, since an answer must not pretend that they were not there. */
 function textOf(parts: readonly Part[]): string {

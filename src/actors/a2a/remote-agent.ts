@@ -4,6 +4,7 @@ import { keyOf } from '../../runtime/address.js'
 import type { Invocable, Me } from '../../runtime/index.js'
 import { performer } from '../agent/performer.js'
 import type { Agent, AgentChunk, AgentTask } from '../agent/protocol.js'
+import type { Blobs } from '../blobs.js'
 import { askOf, Hearing } from './hearing.js'
 
 type Sdk = typeof import('@a2a-js/sdk/client')
@@ -14,6 +15,8 @@ export interface RemoteAgentOptions {
   readonly url: string
   /** Sent with each request, such as `{ authorization: 'Bearer …' }`. */
   readonly headers?: Readonly<Record<string, string>>
+  /** Where the blobs are that a task's images and sounds refer to. */
+  readonly blobs?: Blobs
   /** Tasks under way there at once; the next waits in the mailbox. Default 16. */
   readonly concurrency?: number
 }
@@ -26,7 +29,7 @@ const CALL_OFF_MS = 5_000
  * key it keeps to one conversation, named by that key. Cancelling the ask or leaving the stream cancels the task there.
  * Needs `@a2a-js/sdk`; `MissingDependency` without it, `ModelFailed` when the agent fails or is out of reach.
  */
-export function remoteAgent({ url, headers = {}, concurrency = 16 }: RemoteAgentOptions): Invocable<(typeof Agent)['specs']> {
+export function remoteAgent({ url, headers = {}, blobs, concurrency = 16 }: RemoteAgentOptions): Invocable<(typeof Agent)['specs']> {
   let connected: Promise<Client> | undefined
   const connect = (): Promise<Client> => {
     connected ??= connectTo(url, headers)
@@ -38,7 +41,7 @@ export function remoteAgent({ url, headers = {}, concurrency = 16 }: RemoteAgent
     const hearing = new Hearing(me.id)
     const line = lineOf(me.signal, () => hearing.openTask !== undefined)
     try {
-      const ask = askOf(task, { id: nameOf(task, me), conversation: keyOf(me.id) ?? '' })
+      const ask = await askOf(task, { id: nameOf(task, me), conversation: keyOf(me.id) ?? '', blobs })
       for await (const event of client.sendMessageStream(ask, { signal: line.signal, serviceParameters: { ...headers } })) {
         const chunks = hearing.hear(event)
         if (me.signal.aborted) throw me.signal.reason

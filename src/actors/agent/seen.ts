@@ -2,6 +2,7 @@
 import type { ChatMessage } from '../../models/index.js'
 import { TroupeError, type Me, type Ref } from '../../runtime/index.js'
 import { bytesBehind, type Blobs } from '../blobs.js'
+import { mediaTypeOf } from '../media-type.js'
 import type { Part } from '../parts.js'
 import { heard } from '../perception/heard.js'
 import type { Perception } from '../perception/protocol.js'
@@ -29,16 +30,9 @@ export async function seen({ input, parts = [] }: AgentTask, { sees, perception,
 
 const textOf = (part: Part): string => (part.type === 'text' ? part.text : '')
 
-const FORMS: readonly (readonly [mediaType: string, at: number, bytes: readonly number[]])[] = [
-  ['image/png', 0, [0x89, 0x50, 0x4e, 0x47]],
-  ['image/jpeg', 0, [0xff, 0xd8, 0xff]],
-  ['image/gif', 0, [0x47, 0x49, 0x46, 0x38]],
-  ['image/webp', 8, [0x57, 0x45, 0x42, 0x50]],
-]
-
-/** Its own first bytes say what it is; providers take no other forms. */
+/** Providers take no other forms. */
 function picture(data: Uint8Array): Picture {
-  const form = FORMS.find(([, at, bytes]) => bytes.every((byte, i) => data[at + i] === byte))
-  if (form !== undefined) return { mediaType: form[0], data }
+  const mediaType = mediaTypeOf(data)
+  if (mediaType?.startsWith('image/') === true) return { mediaType, data }
   throw new TroupeError('InvalidMessage', 'a picture is neither PNG, JPEG, GIF nor WebP', 'send it in one of these forms, or give the agent a perception that reads it')
 }

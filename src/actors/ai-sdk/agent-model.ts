@@ -29,12 +29,12 @@ export const agentModel = (ref: AgentRef): SdkLanguageModel =>
 
 /** An agent has instructions of its own, so what the application says first is the first thing that it hears. */
 function taskOf(call: SdkCall): { task: AgentTask; warnings: SdkWarning[] } {
-  const { system, turns, schema, warnings } = conversationOf(call, { taken: ['maxOutputTokens'], insteadOfTools: 'the agent has tools of its own' })
+  const { system, turns, parts, schema, warnings } = conversationOf(call, { taken: ['maxOutputTokens'], insteadOfTools: 'the agent has tools of its own', files: true })
   const last = turns.at(-1)
   if (last?.role !== 'user') throw new TroupeError('InvalidMessage', 'the conversation does not end with a message of the user', 'give the agent something to answer')
   const earlier = [...(system === '' ? [] : [{ role: 'user' as const, content: system }]), ...turns.slice(0, -1)]
   const budget = call.maxOutputTokens === undefined ? {} : { budget: { tokens: call.maxOutputTokens } }
-  return { task: { input: last.content, ...(earlier.length > 0 && { messages: earlier }), ...(schema !== undefined && { schema }), ...budget }, warnings }
+  return { task: { input: last.content, ...(parts.length > 0 && { parts }), ...(earlier.length > 0 && { messages: earlier }), ...(schema !== undefined && { schema }), ...budget }, warnings }
 }
 
 function telling(): (chunk: AgentChunk) => SdkPart[] {

@@ -16,7 +16,8 @@ type GeneratorRef = Ref<(typeof Generator)['specs']>
  *
  * An agent runs its own tools and reports them as executed by the provider; tools that the caller offers, and settings
  * that the actor has no word for, come back as warnings. A refusal finishes with `content-filter`, a spent budget with
- * `length`. The call's `abortSignal` cancels the actor's work. Throws `InvalidMessage` for files in the prompt.
+ * `length`. The call's `abortSignal` cancels the actor's work. Images, sounds and texts
+ * of the prompt become parts of an agent's task; a generator throws `InvalidMessage` for files, and both for others.
  */
 export function languageModel(ref: AgentRef | GeneratorRef): SdkLanguageModel {
   if ('run' in ref.protocol.specs) return agentModel(ref as AgentRef)

@@ -30,7 +30,7 @@ export const generatorModel = (ref: GeneratorRef): SdkLanguageModel =>
   })
 
 function bodyOf(call: SdkCall): { body: ChatBody; warnings: SdkWarning[] } {
-  const { system, turns, schema, warnings } = conversationOf(call, { taken: ['maxOutputTokens', 'temperature', 'seed'], insteadOfTools: 'a generator calls none; an agent does' })
+  const { system, turns, schema, warnings } = conversationOf(call, { taken: ['maxOutputTokens', 'temperature', 'seed'], insteadOfTools: 'a generator calls none; an agent does', files: false })
   const { maxOutputTokens, temperature, seed } = call
   const manner = { ...(maxOutputTokens !== undefined && { maxTokens: maxOutputTokens }), ...(temperature !== undefined && { temperature }), ...(seed !== undefined && { seed }), ...(schema !== undefined && { schema }) }
   return { body: { messages: turns, ...(system !== '' && { system }), ...manner }, warnings }

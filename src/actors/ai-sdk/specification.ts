@@ -2,7 +2,7 @@
 
 export interface SdkMessage {
   readonly role: 'system' | 'user' | 'assistant' | 'tool'
-  readonly content: string | readonly { readonly type: string; readonly text?: string; readonly mediaType?: string }[]
+  readonly content: string | readonly { readonly type: string; readonly text?: string; readonly mediaType?: string; readonly data?: unknown }[]
 }
 
 export interface SdkCall {
