@@ -2,7 +2,7 @@
 import { TroupeError } from '../../ground/errors.js'
 import type { AgentChunk, AgentTask } from '../agent/protocol.js'
 import { bytesBehind, type Blobs } from '../blobs.js'
-import { mediaTypeOf } from '../media-type.js'
+import { mediaTypeOf } from '../first-bytes.js'
 import type { Part as TaskPart } from '../parts.js'
 
 type Event = import('@a2a-js/sdk').StreamResponse

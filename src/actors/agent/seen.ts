@@ -2,7 +2,7 @@
 import type { ChatMessage } from '../../models/index.js'
 import { TroupeError, type Me, type Ref } from '../../runtime/index.js'
 import { bytesBehind, type Blobs } from '../blobs.js'
-import { mediaTypeOf } from '../media-type.js'
+import { mediaTypeOf } from '../first-bytes.js'
 import type { Part } from '../parts.js'
 import { heard } from '../perception/heard.js'
 import type { Perception } from '../perception/protocol.js'
