@@ -49,8 +49,9 @@ export class Outbox {
         const envelope = envelopes[at] as Envelope
         const cell = receiver(parts.router, envelope)
         if (typeof cell === 'string') {
-          // What is in the log of one who is not back yet waits there.
-          if (cell !== 'no-such-actor' || envelope.entry === 0) endings.dead(envelope, cell)
+          // What is in the log of one who is not back yet, or for whom there is no room, waits there.
+          if (envelope.entry === 0) endings.dead(envelope, cell)
+          else if (cell === 'overloaded') parts.wakes.wake(envelope.to)
         }
         else if (cell.accept(envelope) === 'full') {
           // Only its own next turn could make room for what an actor tells itself, and that turn waits for this outbox.

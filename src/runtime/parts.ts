@@ -16,6 +16,7 @@ import type { Router } from './router.js'
 import type { Topics } from './topics.js'
 import type { Nodes } from './transport/nodes.js'
 import type { Unclaimed } from './unclaimed.js'
+import type { Wakes } from './wakes.js'
 
 /** What the cells of one troupe share. */
 export interface Parts {
@@ -32,6 +33,8 @@ export interface Parts {
   readonly nodes: Nodes | undefined
   /** What waits for durable actors that are not back yet. */
   readonly unclaimed: Unclaimed
+  /** Who is to be woken for what is in the log. */
+  readonly wakes: Wakes
   /** Durable actors that left memory while their handlers wait. */
   readonly dozing: Dozing
   readonly post: Post

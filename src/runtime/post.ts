@@ -320,7 +320,8 @@ export class Post {
     try {
       this.#admit(ask, cell.alive ? cell : (this.#parts.router.receiver(cell.address) ?? cell))
     } catch {
-      // Too many are at work for it to wake: its next life has the mail, and its asker waits.
+      // Too many are at work for it to wake: it finds the mail once there is room, and its asker waits.
+      this.#parts.wakes.wake(ask.envelope.to)
     }
   }
 

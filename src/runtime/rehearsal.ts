@@ -36,6 +36,7 @@ import { Router } from './router.js'
 import type { Store } from './store/store.js'
 import { Topics } from './topics.js'
 import { Unclaimed } from './unclaimed.js'
+import { Wakes } from './wakes.js'
 import { Chart, type AnyStateMachine, type ChildStart } from './xstate.js'
 
 /** Why an actor would not go on as it was. */
@@ -297,7 +298,8 @@ function partsOf(journal: Journal): Parts {
     endings: new Endings(inspection, new DeadLetters(() => Promise.resolve()), replies),
     topics: new Topics(),
     nodes: undefined,
-    unclaimed: new Unclaimed({ nodes: undefined, router, journal, clock, log }),
+    unclaimed: new Unclaimed({ nodes: undefined, router, journal, clock }),
+    wakes: new Wakes({ router, clock, log }),
     interceptors: new Interceptors([]),
     checked: false,
     ref: (protocol, address) => new Ref(address, protocol, port),

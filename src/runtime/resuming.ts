@@ -14,13 +14,12 @@ export interface Resumed {
   readonly messages: number
 }
 
-type World = Pick<Parts, 'clock' | 'journal' | 'router' | 'unclaimed' | 'dozing'>
+type World = Pick<Parts, 'clock' | 'journal' | 'router' | 'wakes' | 'dozing'>
 
 export class Resuming {
   readonly #parts: World
   readonly #alarms = new Set<Timer>()
   readonly #resumed: Resumed[] = []
-  #stopped = false
 
   constructor(parts: World) {
     this.#parts = parts
@@ -50,28 +49,27 @@ export class Resuming {
 
   /** Wakes the actors of a keyed kind that were at work when the last process ended, and those with a timer when that is due. */
   resume(kind: string, durable: boolean): void {
-    const { journal, unclaimed, dozing } = this.#parts
+    const { journal, wakes, dozing } = this.#parts
     for (const [address, left] of journal?.waiting ?? []) {
       if (kindOf(address) !== kind || address === kind || left.length === 0) continue
       this.#resumed.push(told(address, left))
-      if (!durable || !dozing.goesOn(address)) unclaimed.wake(address)
+      if (!durable || !dozing.goesOn(address)) wakes.wake(address)
     }
     for (const [address, at] of journal?.alarms ?? []) if (kindOf(address) === kind && address !== kind) this.#wakeAt(address, at)
   }
 
   #wakeAt(address: Address, at: number): void {
-    const { clock, unclaimed } = this.#parts
-    const wake = (): void => void (!this.#stopped && unclaimed.wake(address))
-    if (at <= clock.now()) return wake()
+    const { clock, wakes } = this.#parts
+    if (at <= clock.now()) return wakes.wake(address)
     const alarm = clock.timer(at - clock.now(), () => {
       this.#alarms.delete(alarm)
-      wake()
+      wakes.wake(address)
     }, true)
     this.#alarms.add(alarm)
   }
 
   stop(): void {
-    this.#stopped = true
+    this.#parts.wakes.stop()
     for (const alarm of this.#alarms) alarm.cancel()
   }
 }

@@ -232,9 +232,12 @@ class Running implements Schedule {
 
   /** It is in the log: whoever is at the address by now gets it, or the next life does. */
   #deliver(envelope: Envelope, n: number): void {
-    const cell = this.#parts.router.cell(envelope.to)
+    const { router, wakes } = this.#parts
+    envelope.entry = n
+    const cell = router.awake(envelope.to)
     cell?.ledger?.arrived(envelope, n, this.#clock.now())
-    if (cell?.accept(envelope) === 'full') cell.awaitRoom(envelope, () => {})
+    if (cell === undefined) wakes.wake(envelope.to)
+    else if (cell.accept(envelope) === 'full') cell.awaitRoom(envelope, () => {})
   }
 
   async keep(kept: Kept, mail?: Envelope): Promise<readonly number[]> {

@@ -36,6 +36,7 @@ import type { SupervisionPolicy } from './supervision.js'
 import { Topics } from './topics.js'
 import { Nodes, type NodeOptions } from './transport/nodes.js'
 import { Unclaimed } from './unclaimed.js'
+import { Wakes } from './wakes.js'
 
 export interface TroupeOptions {
   /** Time and chance. Default the real ones. */
@@ -103,7 +104,8 @@ export class Troupe {
       topics: new Topics(),
       journal,
       nodes,
-      unclaimed: new Unclaimed({ nodes, router, journal, clock, log }),
+      unclaimed: new Unclaimed({ nodes, router, journal, clock }),
+      wakes: new Wakes({ router, clock, log }),
       dozing,
       interceptors: new Interceptors(options.interceptors ?? []),
       checked: (options.check ?? (process.env['NODE_ENV'] === 'production' ? 'boundary' : 'always')) === 'always',

@@ -3,13 +3,13 @@
  * Mail for such an actor waits in the log, within its mailbox's usual bound; an ask waits for as long as its asker does.
  */
 import type { Timer } from '../ground/clock.js'
-import { kindOf, rootOf, type Address } from './address.js'
+import { kindOf, type Address } from './address.js'
 import type { Envelope } from './envelope.js'
 import { heed } from './heed.js'
 import { MAILBOX_COUNT_MAX } from './limits.js'
 import type { Parts } from './parts.js'
 
-type World = Pick<Parts, 'router' | 'journal' | 'clock' | 'log' | 'nodes'>
+type World = Pick<Parts, 'router' | 'journal' | 'clock' | 'nodes'>
 
 export class Unclaimed {
   readonly #parts: World
@@ -27,12 +27,12 @@ export class Unclaimed {
     return cell === undefined ? this.#parts.journal?.awaits(to, MAILBOX_COUNT_MAX) === true : cell.ledger?.leaving === false
   }
 
-  /** Mail that has come into the log. */
+  /** Mail that has come into the log; whoever it is for finds it there when it wakes. */
   arrived(envelopes: readonly Envelope[], numbers: readonly number[]): void {
     const { router, clock } = this.#parts
     for (const [i, envelope] of envelopes.entries()) {
       envelope.entry = numbers[i] as number
-      router.cell(envelope.to)?.ledger?.arrived(envelope, envelope.entry, clock.now())
+      router.awake(envelope.to)?.ledger?.arrived(envelope, envelope.entry, clock.now())
     }
   }
 
@@ -68,15 +68,6 @@ export class Unclaimed {
     const waiting = this.#waiting.get(name)
     waiting?.delete(go)
     if (waiting?.size === 0) this.#waiting.delete(name)
-  }
-
-  /** Lets an actor go on where the last process ended. One whose record is damaged harms nobody else: its senders are told. */
-  wake(address: Address): void {
-    try {
-      this.#parts.router.cell(rootOf(address))
-    } catch (error) {
-      this.#parts.log(address, ['could not be resumed:', error])
-    }
   }
 
   /** An address or a kind was taken. */

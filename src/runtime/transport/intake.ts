@@ -179,13 +179,14 @@ export class Intake {
   }
 
   #deliver(envelope: Envelope, n: number): void {
-    const { router, unclaimed, endings } = this.#parts
+    const { router, unclaimed, endings, wakes } = this.#parts
     unclaimed.arrived([envelope], [n])
     try {
       const cell = router.cell(envelope.to)
       if (cell?.accept(envelope) === 'full' && cell.awaitRoom(envelope, noop) === undefined) endings.dead(envelope, 'overloaded')
-    } catch (error) {
-      endings.dead(envelope, 'overloaded', error)
+    } catch {
+      // Too many are at work for it to wake: it finds this in the log once there is room.
+      wakes.wake(envelope.to)
     }
   }
 
