@@ -190,7 +190,8 @@ export class Link {
     this.#retryMs = LINK_RETRY_MS
     this.#timer?.cancel()
     this.#timer = undefined
-    if (this.#sent > 0) this.#watch()
+    // A question may be open besides: its answer is still waited for.
+    if (this.#sent > 0 || this.#nonce !== 0) this.#watch()
     else this.#keepWatch()
     if (this.#out.length > this.#sent) this.#flushSoon()
   }
