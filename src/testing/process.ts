@@ -30,6 +30,8 @@ export interface Surroundings {
   /** When the simulation begins. */
   readonly started: number
   readonly kernels: Kernels | undefined
+  /** Whether its troupe has a store. */
+  readonly stores: boolean
   /** Chance for one life. */
   readonly chance: (life: number) => () => number
   /** Its way to the other nodes, for one life. */
@@ -86,7 +88,7 @@ export class Process implements SimulatedNode, Door {
 
   async #begin(life: Life, store: Store, options: Pick<TroupeOptions, 'node'>): Promise<void> {
     const log = (address: Address, words: readonly unknown[]): void => this.#around.line(`[${address}] ${words.map(String).join(' ')}`)
-    const troupe = await createTroupe({ ...options, clock: life.clock, store: () => Promise.resolve(store), log, ...(this.kernels !== undefined && { host: this.kernels }) })
+    const troupe = await createTroupe({ ...options, clock: life.clock, log, ...(this.#around.stores && { store: () => Promise.resolve(store) }), ...(this.kernels !== undefined && { host: this.kernels }) })
     if (life.over) return
     troupe.inspect((fact) => life.over || this.#fact(fact))
     await this.#around.cast(troupe)

@@ -29,6 +29,8 @@ export interface SimulationOptions<World = undefined> {
   readonly invariants?: Readonly<Record<string, (sim: Simulation<World>) => void>>
   /** How many faults there are at most, or which: a list that a failed simulation has told. Default none. */
   readonly faults?: Faults | readonly Fault[]
+  /** Whether there is a store, on a disk that is lost in parts by a crash. Default true. */
+  readonly store?: boolean
   /** What `infer` reaches. Time stands still while a call is at work. */
   readonly kernels?: Kernels
   /** When it is at the start. Default the beginning of 2026. */

@@ -63,6 +63,7 @@ export class Try<World> implements Simulation<World>, Door {
       loop: this.#loop,
       started: this.#started,
       kernels: this.#options.kernels,
+      stores: this.#options.store ?? true,
       chance: (life) => this.#stream(name === undefined ? `life ${life}` : `life ${life} of ${name}`),
       connect: () => this.#connect(name),
       cast: (troupe) => this.#options.cast(troupe, this, name ?? ALONE),

@@ -17,3 +17,7 @@ test(`what one life says another hears in order, without a gap and once, or both
   expect(breaks).toBeGreaterThan(SEEDS)
   expect(lives).toBeGreaterThan(2 * SEEDS)
 })
+
+test('a question that was lost is asked again though an acknowledgement came meanwhile', () => {
+  new TwoLives(693).play()
+})

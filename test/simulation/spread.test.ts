@@ -66,6 +66,11 @@ test(`durable clerks who ask volatile desks elsewhere, and publish, under ${SEED
   expect(await seeds({ ...clerks(5), place: offices }, { restarts: 4, partitions: 2, losses: 2 })).toBeGreaterThan(SEEDS)
 })
 
+test(`nodes without a store under ${SEEDS} seeds: an ask is run at most once and learns its outcome, a stream comes in order or ends`, { timeout }, async () => {
+  expect(await seeds({ ...errands(30), store: false }, ALL)).toBeGreaterThan(SEEDS)
+  expect(await seeds({ ...readings(12), store: false }, { ...NETWORK, crashes: 4, restarts: 2 })).toBeGreaterThan(SEEDS)
+})
+
 test(`nodes that are started again one after the other, as for a deploy, under ${SEEDS} seeds`, { timeout }, async () => {
   const deploys: Faults = { restarts: 4, crashes: 1, losses: 1, duplications: 1, partitions: 1 }
   expect(await seeds(bank(5), deploys)).toBeGreaterThan(SEEDS)

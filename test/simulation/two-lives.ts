@@ -49,13 +49,18 @@ export class TwoLives {
   play(): void {
     this.#start('a')
     this.#start('b')
-    for (let n = this.#upTo(12); n > 0; n--) this.#later(() => this.#misfortune())
-    for (let n = 20 + this.#upTo(200); n > 0; n--) this.#later(() => this.#speak(this.#some(), this.#random() < 0.1 ? 300 : 1 + this.#upTo(3)))
+    for (let n = this.#upTo(24); n > 0; n--) this.#later(() => this.#misfortune())
+    for (let n = this.#upTo(this.#random() < 0.7 ? 12 : 200); n > 0; n--) this.#later(() => this.#speak(this.#some(), this.#random() < 0.1 ? 300 : 1 + this.#upTo(3)))
     this.#rest()
-    // On a network that is well again what is said comes, or its sender has been told that it is in doubt.
-    this.#speak('a', 1)
-    this.#speak('b', 1)
+    // On a network that is well again what is said comes, or its sender is told that it is in doubt; what it says then comes,
+    // though the other side has nothing to say.
+    const speaker = this.#some()
+    this.#outside.timer(2 * TALK_MS, () => this.#speak(speaker, 1))
     this.#rest()
+    const before = this.#nodes.get(speaker)?.epoch
+    this.#speak(speaker, 1)
+    this.#rest()
+    if (this.#nodes.get(speaker)?.epoch !== before) this.#fail(`${speaker} is not heard on a network that is well`)
     for (const { life, epoch, said } of this.#nodes.values()) {
       const last = this.#heard.get(`${life}.${epoch}`)?.last ?? -1
       if (last !== said - 1) this.#fail(`${said} said as ${life}.${epoch}, and heard up to ${last}`)
@@ -85,6 +90,7 @@ export class TwoLives {
     }
     const node: Node = { life, link, clock, epoch: 0, said: 0, kill }
     way.transport.open((_, bytes) => link.receive(bytes))
+    link.greet()
     this.#nodes.set(name, node)
   }
 
