@@ -1,4 +1,5 @@
-// Other agents at the work of agent-script.mjs, in a process of their own: node agent-rivals.mjs <openai|mastra|langgraph> <runs> <at once>; prints runs a second.
+// Other agents at the work of agent-script.mjs, each in a process of its own that stays warm between rounds: forked with
+// <openai|mastra|langgraph> <at once>, it answers a number of runs with how many it made a second.
 import { z } from 'zod'
 import { ANSWER, INSTRUCTIONS, QUESTION, TOOL, callAfter, look, timed } from './agent-script.mjs'
 
@@ -55,8 +56,8 @@ async function langgraph() {
   return async () => (await agent.invoke({ messages: [{ role: 'user', content: QUESTION }] })).messages.at(-1).content
 }
 
-const [name, runs, width] = process.argv.slice(2)
+const [name, width] = [process.argv[2], Number(process.argv[3])]
 const run = await { openai, mastra, langgraph }[name]()
-await timed(Math.ceil(Number(runs) / 4), Number(width), run)
-console.log(await timed(Number(runs), Number(width), run))
-process.exit(0)
+const measure = async (runs) => process.send(await timed(runs, width, run))
+process.on('message', (runs) => void measure(runs))
+process.send('ready')

@@ -1,11 +1,11 @@
 // An agent with a stub in its model's place, three tool calls one after the other, then an answer; beside the OpenAI Agents SDK, Mastra
 // and LangGraph.js, which run in processes of their own. 16 runs at once. node --expose-gc bench/agents.mjs
-import { execFile } from 'node:child_process'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { createTroupe } from 'troupe'
 import { agent, tool } from 'troupe/actors'
 import { lmdb } from 'troupe/lmdb'
@@ -36,17 +36,28 @@ const ours = (runs, refOf) => {
   collect()
   return timed(runs, WIDTH, ask(refOf))
 }
-const rival = async (name, runs) => Number((await promisify(execFile)(process.execPath, [fileURLToPath(new URL('agent-rivals.mjs', import.meta.url)), name, String(runs), String(WIDTH)], { maxBuffer: 1e8 })).stdout)
+/** A rival stays between rounds, as warm as we are. */
+async function rival(name) {
+  const child = fork(fileURLToPath(new URL('agent-rivals.mjs', import.meta.url)), [name, String(WIDTH)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  child.once('exit', () => process.exit(1))
+  await once(child, 'message')
+  return async (runs) => {
+    child.send(runs)
+    const [rate] = await once(child, 'message')
+    return rate
+  }
+}
+const [openai, mastra, langgraph] = [await rival('openai'), await rival('mastra'), await rival('langgraph')]
 const cases = {
   'an agent': () => ours(2_000, () => volatile),
   'a durable agent, each call fsynced': () => ours(500, (w) => durableAt(String(w))),
-  'OpenAI Agents SDK': () => rival('openai', 400),
-  Mastra: () => rival('mastra', 200),
-  "LangGraph.js's ReAct agent": () => rival('langgraph', 200),
+  'OpenAI Agents SDK': () => openai(400),
+  Mastra: () => mastra(200),
+  "LangGraph.js's ReAct agent": () => langgraph(200),
 }
 header(`Agents of ${TURNS} turns with a stub for a model, ${WIDTH} runs at once; runs`)
 const rates = Object.fromEntries(Object.keys(cases).map((name) => [name, []]))
-for (let round = -1; round < ROUNDS; round++) {
+for (let round = -2; round < ROUNDS; round++) {
   for (const [name, run] of Object.entries(cases)) {
     const rate = await run()
     if (round >= 0) rates[name].push(rate)
