@@ -47,6 +47,9 @@ export class Dispatcher {
   #spent = false
   readonly #clock: Clock
   readonly #picks: boolean
+  #turn = 0
+  /** Whether the next turn is to be counted: only while somebody looks. */
+  #counts = false
   #onIdle: (() => void) | undefined
   #breath: Breath | undefined
 
@@ -82,6 +85,22 @@ export class Dispatcher {
   /** Whether the budget of this turn of the event loop is spent; to be asked once for each envelope. */
   tired(): boolean {
     return --this.#untilLook <= 0 ? this.#look() : this.#spent
+  }
+
+  /** The turn of the event loop, by a number that changes with each. */
+  get turn(): number {
+    if (!this.#counts) {
+      this.#counts = true
+      this.#clock.nextTurn(() => {
+        this.#counts = false
+        this.#turn++
+      })
+    }
+    return this.#turn
+  }
+
+  nextTurn(run: () => void): void {
+    this.#clock.nextTurn(run)
   }
 
   /** The cell has work: it gets its turn soon. */

@@ -117,7 +117,7 @@ export class DurableCharted extends Charted {
       this.#ledger.arrived(effect, numbers[mail.length + i] as number, now)
       this.#effects.set(effect.type.slice(EFFECT.length), effect)
     }
-    for (const { to, outcome } of answers) parts.router.awake(to.from)?.ledger?.replied(to.sequence, to.id, outcome, now)
+    for (const [i, { to, outcome }] of answers.entries()) parts.router.awake(to.from)?.ledger?.replied(to.sequence, to.id, outcome, now, numbers[mail.length + effects.length + i] as number)
   }
 
   /** What its durable children are called once this step is kept. */

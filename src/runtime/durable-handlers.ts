@@ -144,7 +144,7 @@ export class DurableHandlers extends Handlers {
     const answer = envelope.correlation === 0 || envelope.sequence === 0 ? [] : [replyEntry(this.cell.parts.nodes, envelope.from, envelope.sequence, envelope.correlation, outcome, now)]
     const numbers = await this.#ledger.commit(this.state, [envelope.entry, ...me.run.taken], [...entries, ...answer], { handled: { type: envelope.type, from: envelope.from, body: envelope.body, chart: false } })
     unclaimed.arrived(durable, numbers)
-    if (answer.length > 0) router.awake(envelope.from)?.ledger?.replied(envelope.sequence, envelope.correlation, outcome, now)
+    if (answer.length > 0) router.awake(envelope.from)?.ledger?.replied(envelope.sequence, envelope.correlation, outcome, now, numbers.at(-1) as number)
   }
 
   /** A stream that was cut off by a crash has no reader any more; what was accepted is done all the same. */

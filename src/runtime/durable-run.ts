@@ -11,7 +11,8 @@ import type { Inference } from './effects.js'
 import { fingerprint } from './fingerprint.js'
 import type { NewEntry } from './log-entry.js'
 import { ASK_TIMEOUT_MS } from './limits.js'
-import { mailEntry, type Former, type KeptReply, type Ledger } from './ledger.js'
+import { InOrder } from './in-order.js'
+import { mailEntry, type Former, type Ledger } from './ledger.js'
 import type { Sender } from './post.js'
 import { Replay, type Failed, type Outcome, type Recorded } from './replay.js'
 import { isShutdown } from './replies.js'
@@ -20,7 +21,9 @@ import { isStoreFailure } from './store/store.js'
 /** The place of the whole of an effect among its parts. */
 const WHOLE = -1
 
-const hash = (input: unknown): string => fingerprint(pack(input)).toString(36)
+const hashOf = (input: unknown): string => fingerprint(pack(input)).toString(36)
+const NO_INPUT = hashOf(undefined)
+const hash = (input: unknown): string => (input === undefined ? NO_INPUT : hashOf(input))
 
 const noop = (): void => {}
 
@@ -40,13 +43,13 @@ export class DurableRun {
   readonly #envelope: Envelope
   readonly #former: Former
   readonly #replay: Replay
+  readonly #inOrder: InOrder
   /** The asks to durable actors, by place: their replies come into the log by themselves. */
   readonly #asked: Map<number, number>
   readonly #recorded = new Set<Taken>()
   readonly #changed = new Map<string, boolean>()
   #sent = 0
   #draws = 0
-  #underWay = 0
   /** Its handler was left behind: nothing that it still does counts, and nothing that it waits for comes. */
   #gone = false
   /** Why this run comes to nothing: the store took something of it and not the rest. It runs again once there is room. */
@@ -62,7 +65,8 @@ export class DurableRun {
     this.#former = ledger.former(envelope)
     this.#asked = new Map(this.#former.asked)
     this.#tookAt = new Map(this.#former.records.flatMap(({ at, took }) => (took === undefined ? [] : [[at, { entry: took }]])))
-    const { clock } = cell.parts
+    const { clock, dispatcher } = cell.parts
+    this.#inOrder = new InOrder(dispatcher)
     this.#replay = new Replay(this.#former.records.filter(({ at }) => at !== WHOLE), envelope.began, {
       record: (result) => this.#record(result),
       settled: () => new Promise((resolve) => clock.nextTurn(resolve)),
@@ -102,16 +106,12 @@ export class DurableRun {
   effect<T>(name: string, input: unknown, run: (at: number) => PromiseLike<T>): Promise<T> {
     if (this.#gone) return never()
     if (this.#broken !== undefined) return Promise.reject(this.#broken)
-    const ended = (): void => void this.#underWay--
-    this.#underWay++
-    const outcome = this.#replay.run(name, hash(input), run) as Promise<T>
-    outcome.then(ended, ended)
-    return outcome
+    return this.#replay.run(name, hash(input), run) as Promise<T>
   }
 
   /** Effects that have begun and not ended, streams being read among them; Infinity while it still gets back what it had. */
   get underWay(): number {
-    return this.#replay.replaying ? Infinity : this.#underWay + this.#replay.streams
+    return this.#replay.replaying ? Infinity : this.#replay.underWay
   }
 
   /** The ask that a former life sent at this place, whose reply is still to come. */
@@ -220,7 +220,7 @@ export class DurableRun {
     this.#left = true
   }
 
-  async #record(result: Recorded): Promise<KeptReply> {
+  async #record(result: Recorded): Promise<Pick<Recorded, 'outcome' | 'now'>> {
     if (this.#gone) return never()
     // An effect of a chart learns that its ask was cut off before anybody tells it that its life ends.
     if (!result.outcome.ok && (this.#left || isShutdown(result.outcome.error))) {
@@ -230,23 +230,26 @@ export class DurableRun {
     }
     // A full disk is no result: kept as one, it would fail the handler each time that it runs again.
     if (!result.outcome.ok && isStoreFailure(result.outcome.error)) throw (this.#broken = result.outcome.error)
+    const { entry } = this.#envelope
+    const asked = this.#asked.get(result.at)
+    const reply = asked === undefined ? undefined : this.#ledger.replyTo(entry, asked)
+    if (reply !== undefined) return this.#inTurn(reply, reply.n)
+    const taken = this.#tookAt.get(result.at)
+    let n: number
     try {
-      return await this.#keep(result)
+      if (taken !== undefined) await taken.kept
+      ;[n = 0] = await this.#ledger.keep(entry, { t: 'result', ...result, ...(taken !== undefined && { took: taken.entry }) })
     } catch (error) {
       if (isStoreFailure(error)) this.#broken = error
       throw error
     }
+    if (taken !== undefined) this.#recorded.add(taken)
+    return this.#inTurn(result, n)
   }
 
-  async #keep(result: Recorded): Promise<KeptReply> {
-    const asked = this.#asked.get(result.at)
-    const reply = asked === undefined ? undefined : this.#ledger.replyTo(this.#envelope.entry, asked)
-    if (reply !== undefined) return reply
-    const taken = this.#tookAt.get(result.at)
-    await taken?.kept
-    await this.#ledger.keep(this.#envelope.entry, { t: 'result', ...result, ...(taken !== undefined && { took: taken.entry }) })
-    if (taken !== undefined) this.#recorded.add(taken)
-    return result
+  #inTurn<T>(result: T, n: number): T | Promise<T> {
+    const turn = this.#inOrder.turnOf(n, this.#replay.underWay === 1)
+    return turn === undefined ? result : turn.then(() => (this.#gone ? never() : result))
   }
 
   /** The handler has ended: throws `Incompatible` when it left recorded effects uncalled, and what the store refused on its way. */

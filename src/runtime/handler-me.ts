@@ -6,6 +6,7 @@ import { TroupeError } from '../ground/errors.js'
 import { milliseconds, type Duration } from '../ground/duration.js'
 import type { Address } from './address.js'
 import { findCycle } from './ask-cycle.js'
+import { attempt } from './attempt.js'
 import type { Cell } from './cell.js'
 import type { Definition } from './definition.js'
 import type { Inference, InferOptions } from './effects.js'
@@ -19,8 +20,8 @@ import type { Receiver } from './receiver.js'
 import type { ActorEnding, AskOptions, Ref } from './ref.js'
 import { cancelled, type Asker, type OpenAsk } from './replies.js'
 import type { SpawnOptions } from './troupe.js'
+import { runWithin, stepWork, type StepWork } from './step-work.js'
 import { Waits } from './waits.js'
-import { within } from './within.js'
 
 interface Awaited {
   readonly type: string
@@ -163,12 +164,10 @@ export class HandlerMe implements Sender, Asker {
     return runInference(this.afterSegment(() => parts.kernels(definition)), task, model, input, { ...options, signal, ...(deadline < Infinity && { deadline }) })
   }
 
-  step<T>(name: string, run: (work: { readonly signal: AbortSignal; readonly idempotencyKey: string }) => T | Promise<T>, { timeout }: { readonly timeout?: Duration } = {}): Promise<T> {
-    return this.effect('step', name, undefined, async (at) => {
-      const idempotencyKey = `${this.#cell.address}#${this.envelope}/${at}/${name}`
-      if (timeout === undefined) return run({ signal: this.signal, idempotencyKey })
-      const late = (): TroupeError => new TroupeError('DeadlineExceeded', `step ${name} of ${this.address} took longer than ${timeout}`, 'give it a longer timeout, or less to do')
-      return within(milliseconds(timeout), { clock: this.#cell.parts.clock, outer: this.signal, late }, async (signal) => run({ signal, idempotencyKey }))
+  step<T>(name: string, run: (work: StepWork) => T | Promise<T>, { timeout }: { readonly timeout?: Duration } = {}): Promise<T> {
+    return this.effect('step', name, undefined, (at) => {
+      const work = stepWork(this, `${this.address}#${this.envelope}/${at}/${name}`)
+      return timeout === undefined ? Promise.resolve(run(work)) : runWithin(timeout, this.#cell, name, work, run)
     })
   }
 
@@ -371,9 +370,8 @@ export class HandlerMe implements Sender, Asker {
     return left.then(() => this.#wanted(effect))
   }
 
-  async #wanted<T>(effect: () => Promise<T>): Promise<T> {
-    this.#assertWanted()
-    return effect()
+  #wanted<T>(effect: () => Promise<T>): Promise<T> {
+    return this.#cancelled === undefined ? attempt(effect) : Promise.reject(this.#cancelledError(this.#cancelled))
   }
 
   #assertWanted(): void {

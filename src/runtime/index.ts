@@ -6,9 +6,9 @@
  *         over nodes receiver.ts, transport/transport.ts, transport/nodes.ts, transport/remote.ts, transport/room.ts, transport/peer.ts, transport/owed.ts, transport/origin.ts, transport/word.ts, transport/link.ts, transport/arrivals.ts, transport/intake.ts,
  *         transport/envelope-of.ts
  * Hold    admission.ts, mailbox.ts, dispatcher.ts, dozing.ts
- * Act     cell.ts, start-cell.ts, behaviour.ts, handlers.ts, handler-me.ts, waits.ts, me.ts, charted.ts, chart-children.ts, chart-plan.ts, chart-timers.ts, xstate.ts, stand-ins.ts, event-descriptor.ts, machine-effects.ts, effect-run.ts,
+ * Act     cell.ts, start-cell.ts, behaviour.ts, handlers.ts, handler-me.ts, step-work.ts, attempt.ts, waits.ts, me.ts, charted.ts, chart-children.ts, chart-plan.ts, chart-timers.ts, xstate.ts, stand-ins.ts, event-descriptor.ts, machine-effects.ts, effect-run.ts,
  *         effects.ts, inference.ts, supervision.ts, ask-cycle.ts
- * Commit  outbox.ts, endings.ts, set-aside.ts, isolate.ts; for durable actors durable-handlers.ts, durable-me.ts, durable-run.ts, durable-charted.ts, kept-snapshot.ts, former-mail.ts, replay.ts, ledger.ts, journal.ts, actor-record.ts, alarms.ts, graves.ts, log-entry.ts, unclaimed.ts, wakes.ts, history.ts, history-step.ts, upcast.ts,
+ * Commit  outbox.ts, endings.ts, set-aside.ts, isolate.ts; for durable actors durable-handlers.ts, durable-me.ts, durable-run.ts, durable-charted.ts, kept-snapshot.ts, former-mail.ts, replay.ts, in-order.ts, ledger.ts, journal.ts, actor-record.ts, alarms.ts, graves.ts, log-entry.ts, segments.ts, unclaimed.ts, wakes.ts, history.ts, history-step.ts, upcast.ts,
  *         fingerprint.ts, rehearsal.ts, rehearsed-me.ts, rehearsed-effect.ts, store/store.ts, store/memory.ts, store/lmdb.ts, store/lock.ts, store/mark.ts, store/sealed.ts
  * Answer  replies.ts, streams.ts, resumable.ts, observable.ts, heed.ts, within.ts
  * Ground  troupe.ts, resuming.ts, parts.ts, limits.ts, inspection.ts, signals.ts, watches.ts

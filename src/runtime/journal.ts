@@ -28,8 +28,8 @@ import { childrenOf, kindOf, nameOf, type Address } from './address.js'
 import { Alarms, type Asleep } from './alarms.js'
 import { pack } from './codec.js'
 import { Graves } from './graves.js'
-import { LOG_SEGMENT } from './limits.js'
 import { packEntry, readEntry, suspects, type LogEntry, type NewEntry } from './log-entry.js'
+import { Segments } from './segments.js'
 import { damaged, SealedStore, type SealedEntry } from './store/sealed.js'
 import type { Change, Key, Store } from './store/store.js'
 
@@ -47,8 +47,7 @@ export class Journal {
   readonly damage: TroupeError[] = []
   /** What a former process left for each actor; an actor takes its own when it starts. */
   readonly #former = new Map<Address, LogEntry[]>()
-  /** How many entries of each segment are not dealt with. */
-  readonly #segments = new Map<number, number>()
+  readonly #segments = new Segments()
   /** Addresses and kinds of durable actors. */
   readonly #names = new Set<string>()
   /** Those of them that go into the store with whatever is written next. */
@@ -93,13 +92,13 @@ export class Journal {
       const entry = value === undefined ? undefined : readEntry(n, value)
       if (entry === undefined) {
         // A damaged entry harms nobody but whom it is for: it stays where it is, for whoever mends it.
-        this.#count(n, 1)
+        this.#segments.count(n, 1)
         lost.push({ n, bytes })
         continue
       }
       let record = records.get(entry.address)
       if (record === undefined) records.set(entry.address, (record = dealtWith(this.#store, entry.address)))
-      this.#count(n, 0)
+      this.#segments.count(n, 0)
       const done = entry.of === 0 ? n <= this.#graves.upTo(entry.address) || (n <= record.high && !record.open.includes(n)) : this.#open.get(entry.address)?.has(entry.of) !== true
       if (done) continue
       this.#opened(n, entry)
@@ -317,33 +316,37 @@ export class Journal {
     return { kind: 'put', key: ['meta'], value: packVersioned({ epoch: this.epoch, n: this.#n }) }
   }
 
-  async #write(changes: readonly Change[], numbers: readonly number[], entries: readonly NewEntry[]): Promise<void> {
+  #write(changes: readonly Change[], numbers: readonly number[], entries: readonly NewEntry[]): Promise<void> {
+    const { onAway } = this
     const names = this.#unwritten
-    this.#unwritten = []
-    try {
-      await this.#store.commit([...names, ...changes])
-    } catch (error) {
+    if (names.length > 0) this.#unwritten = []
+    const written = this.#store.commit(names.length > 0 ? [...names, ...changes] : changes)
+    // Before whoever waits for it hears of it.
+    written.then(onAway && (() => entries.forEach(({ address }, i) => onAway.stored(address, numbers[i] as number))), () => {
       this.#unwritten.push(...names)
-      for (const [i, n] of numbers.entries()) this.#forget(n, entries[i] as NewEntry)
-      if (this.onAway !== undefined) for (const [i, n] of numbers.entries()) this.onAway.lost((entries[i] as NewEntry).address, n)
-      throw error
-    }
-    if (this.onAway !== undefined) for (const [i, n] of numbers.entries()) this.onAway.stored((entries[i] as NewEntry).address, n)
+      for (const [i, entry] of entries.entries()) {
+        this.#forget(numbers[i] as number, entry)
+        onAway?.lost(entry.address, numbers[i] as number)
+      }
+    })
+    return written
   }
 
   #number(entries: readonly NewEntry[]): { changes: Change[]; numbers: number[] } {
     const numbers: number[] = []
-    const changes = entries.map((entry): Change => {
+    const changes: Change[] = []
+    const now = this.#clock.now()
+    for (const entry of entries) {
+      const { address, of, body } = entry
       const n = ++this.#n
-      numbers.push(n)
-      this.onAway?.numbered(entry.address, n)
+      this.onAway?.numbered(address, n)
       this.#opened(n, entry)
-      const now = this.#clock.now()
-      const by = this.#versions.size === 0 ? 0 : (this.#versions.get(nameOf(entry.address)) ?? 0)
+      const by = this.#versions.size === 0 ? 0 : (this.#versions.get(nameOf(address)) ?? 0)
       // An actor that sleeps since the restart finds it with what its former life left.
-      this.#former.get(entry.address)?.push({ n, ...entry, now, by })
-      return { kind: 'put', key: ['log', n], value: packEntry({ ...entry, now, by }) }
-    })
+      if (this.#former.size > 0) this.#former.get(address)?.push({ n, address, of, body, now, by })
+      numbers.push(n)
+      changes.push({ kind: 'put', key: ['log', n], value: packEntry({ address, of, body, now, by }) })
+    }
     return { changes, numbers }
   }
 
@@ -356,7 +359,7 @@ export class Journal {
     const effects = of === 0 ? undefined : open?.get(of)
     effects?.push(n)
     // An effect of mail that is dealt with already is nobody's.
-    this.#count(n, of === 0 || effects !== undefined ? 1 : 0)
+    this.#segments.count(n, of === 0 || effects !== undefined ? 1 : 0)
   }
 
   /** What could not be written never was. */
@@ -368,7 +371,7 @@ export class Journal {
     const at = effects?.indexOf(n) ?? -1
     if (at < 0) return
     effects?.splice(at, 1)
-    this.#count(n, -1)
+    this.#segments.count(n, -1)
   }
 
   #dealt(address: Address, n: number): void {
@@ -377,24 +380,13 @@ export class Journal {
     if (open === undefined || effects === undefined) return
     open.delete(n)
     if (open.size === 0) this.#open.delete(address)
-    for (const each of [n, ...effects]) this.#count(each, -1)
-  }
-
-  #count(n: number, change: number): void {
-    const segment = Math.floor(n / LOG_SEGMENT)
-    this.#segments.set(segment, (this.#segments.get(segment) ?? 0) + change)
+    for (const each of [n, ...effects]) this.#segments.count(each, -1)
   }
 
   /** J3: removes the segments behind the present one in which nothing is left to do. */
   #emptySegments(): Change[] {
-    const present = Math.floor((this.#n + 1) / LOG_SEGMENT)
-    const changes: Change[] = []
-    for (const [segment, live] of this.#segments) {
-      if (segment >= present || live > 0) continue
-      this.#segments.delete(segment)
-      for (const { key } of this.#store.range(['log', segment * LOG_SEGMENT], ['log', (segment + 1) * LOG_SEGMENT])) changes.push({ kind: 'remove', key })
-    }
-    if (changes.length > 0) changes.push(...this.#graves.sweep([...this.#segments.keys()]))
+    const changes = this.#segments.sweep(this.#n + 1)
+    if (changes.length > 0) changes.push(...this.#graves.sweep(this.#segments.all))
     return changes
   }
 }

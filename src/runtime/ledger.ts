@@ -33,8 +33,8 @@ export type Effect =
 /** A result as it is kept, with the mail that its effect took past the mailbox. */
 export type KeptResult = Recorded & { readonly took?: number }
 
-/** A reply in the log. */
-export type KeptReply = Pick<Recorded, 'outcome' | 'now'>
+/** A reply in the log, and where it stands there. */
+export type KeptReply = Pick<Recorded, 'outcome' | 'now'> & { readonly n: number }
 
 /** What the former life of a handler left for it. */
 export interface Former {
@@ -130,7 +130,7 @@ export class Ledger {
         continue
       }
       const effect = unpack(entry.body) as Effect
-      this.#note(entry.of, effect, took)
+      this.#note(entry.of, effect, entry.n, took)
       if (effect.t !== 'reply') latest = entry.of
     }
     for (const n of took) mail.delete(n)
@@ -151,26 +151,25 @@ export class Ledger {
     return this.#writes > 0 || this.#last !== undefined
   }
 
-  async #counted<T>(write: Promise<T>): Promise<T> {
+  #counted(write: Promise<void>): Promise<void> {
+    const ended = (): void => void this.#writes--
     this.#writes++
-    try {
-      return await write
-    } finally {
-      this.#writes--
-    }
+    write.then(ended, ended)
+    return write
   }
 
-  #note(mail: number, effect: Effect, took?: Set<number>): void {
+  #note(mail: number, effect: Effect, n: number, took?: Set<number>): void {
     const open = this.#of(mail)
     switch (effect.t) {
       case 'result':
         if (effect.took !== undefined) took?.add(effect.took)
         // The handler saw this, and no reply that reached the log a little earlier.
-        open.records = [...open.records.filter(({ at }) => at !== effect.at), effect]
+        if (open.replies.size > 0) open.records = open.records.filter(({ at }) => at !== effect.at)
+        open.records.push(effect)
         return
       case 'reply': {
         const asked = open.asked.get(effect.ask)
-        open.replies.set(effect.ask, effect)
+        open.replies.set(effect.ask, { outcome: effect.outcome, now: effect.now, n })
         // One that came after the handler had given up on it is late.
         if (asked !== undefined && !open.records.some(({ at }) => at === asked.at)) open.records.push({ ...asked, outcome: effect.outcome, now: effect.now })
         return
@@ -237,9 +236,10 @@ export class Ledger {
 
   /** Keeps something that the handler of a mail did, with what it sent before it. */
   async keep(of: number, effect: Effect, mail: readonly NewEntry[] = []): Promise<readonly number[]> {
-    const { numbers, kept } = this.#journal.append([...mail, { address: this.#address, of, body: pack(effect) }])
+    const mine = { address: this.#address, of, body: pack(effect) }
+    const { numbers, kept } = this.#journal.append(mail.length > 0 ? [...mail, mine] : [mine])
     await this.#counted(kept)
-    this.#note(of, effect)
+    this.#note(of, effect, numbers.at(-1) as number)
     return numbers
   }
 
@@ -255,8 +255,8 @@ export class Ledger {
   }
 
   /** A reply is in the log already, so its asker need not keep it again. */
-  replied(of: number, ask: number, outcome: Outcome, now: number): void {
-    if (this.#open.has(of)) this.#note(of, { t: 'reply', ask, outcome, now })
+  replied(of: number, ask: number, outcome: Outcome, now: number, n: number): void {
+    if (this.#open.has(of)) this.#note(of, { t: 'reply', ask, outcome, now }, n)
   }
   replyTo(of: number, ask: number): KeptReply | undefined {
     return this.#open.get(of)?.replies.get(ask)
@@ -268,11 +268,11 @@ export class Ledger {
     return this.#afterOthers(() => this.#commit(packed, dealt, entries, { alarm, handled, gone }))
   }
 
-  /** The envelope has ended without a step: refused, expired, cancelled or set aside. Its asker, if it is durable, hears of it. */
-  async deal(envelope: Envelope, answer: readonly NewEntry[]): Promise<void> {
+  /** The envelope has ended without a step: refused, expired, cancelled or set aside. Its asker, if it is durable, hears of it. Gives the numbers of what that needs. */
+  async deal(envelope: Envelope, answer: readonly NewEntry[]): Promise<readonly number[]> {
     const { records, spare } = this.#of(envelope.entry)
     const took = [...records, ...spare].flatMap(({ took }) => took ?? [])
-    await this.#afterOthers(() => this.#commit(this.#state, [envelope.entry, ...took], answer, { alarm: this.#alarm, gone: [] }))
+    return this.#afterOthers(() => this.#commit(this.#state, [envelope.entry, ...took], answer, { alarm: this.#alarm, gone: [] }))
   }
 
   /** What it sends on its way out. */

@@ -4,8 +4,8 @@
  *
  * Invariants:
  * R1. A result is recorded before the handler sees it.
- * R2. A handler that runs again gets its results one at a time, in the order in which they were recorded: what it did
- *     between two of them it does again in the same order.
+ * R2. A handler gets its results one at a time, in the order in which they were recorded (in-order.ts); so it does when it
+ *     runs again, and what it did between two of them it does again in the same order.
  * R3. An effect that has a record does not run; one that was cut off before its record runs again.
  * R4. The parts of a stream are seen before they are recorded, with its end; so they are given back at once when they are
  *     on record, and else the records of what was done between them wait for them.
@@ -76,10 +76,12 @@ export class Replay {
   readonly #spare: Recorded[]
   readonly #port: ReplayPort
   readonly #calls = new Map<number, Call>()
-  /** Results of effects that ran while the records were still being given back. */
+  /** Results of effects that ran while the records were still being given back wait here. */
   readonly #held: (() => void)[] = []
   /** Streams that have no record and are read while records are given back. */
   #streams = 0
+  /** Effects whose results the handler has not seen yet. */
+  #open = 0
   /** The failures that the handler saw, and how many effects it had called and messages sent by then. */
   readonly #failures = new Map<number, { readonly error: unknown; readonly next: number; readonly sent: number }>()
   /** Goes on with the record that is to be called for. */
@@ -107,9 +109,9 @@ export class Replay {
     return this.#replaying
   }
 
-  /** Streams that are being read, and will be on record once they end. */
-  get streams(): number {
-    return this.#streams
+  /** Effects that have begun and not ended, streams being read among them. */
+  get underWay(): number {
+    return this.#open + this.#streams
   }
 
   /** Whether the handler has done more in a former life than it has come to now. */
@@ -161,12 +163,31 @@ export class Replay {
         this.#onCall?.()
       })
     }
-    const spare = this.#takeSpare(name, input)
-    if (spare !== undefined) return this.#recorded({ at, name, input, outcome: spare })
-    return Promise.resolve(effect(at)).then(
-      (value) => this.#recorded({ at, name, input, outcome: { ok: true, value } }),
-      (error: unknown) => this.#recorded({ at, name, input, outcome: { ok: false, error } }),
-    )
+    return this.#record(at, name, input, this.#takeSpare(name, input) ?? effect)
+  }
+
+  /** Records what came of an effect, which may be to run still, before the handler sees it. */
+  async #record(at: number, name: string, input: string, came: Outcome | ((at: number) => PromiseLike<unknown>)): Promise<unknown> {
+    this.#open++
+    try {
+      const outcome = typeof came === 'function' ? await settled(came, at) : came
+      if (this.#replaying) await this.#allGivenBack()
+      // What code that is not the recorded one has done is no result of the recorded one.
+      if (this.#failed !== undefined) throw this.#failed
+      const kept = await this.#port.record({ at, name, input, outcome, now: this.#port.now() })
+      this.#sees(at, kept)
+      if (!kept.outcome.ok) throw kept.outcome.error
+      return kept.outcome.value
+    } finally {
+      this.#open--
+    }
+  }
+
+  #allGivenBack(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#held.push(resolve)
+      this.#onCall?.()
+    })
   }
 
   #compare(at: number, name: string, input: string): void {
@@ -177,6 +198,7 @@ export class Replay {
   }
 
   #takeSpare(name: string, input: string): Outcome | undefined {
+    if (this.#spare.length === 0) return undefined
     const place = this.#spare.findIndex((had) => had.name === name && had.input === input)
     return place < 0 ? undefined : this.#spare.splice(place, 1)[0]?.outcome
   }
@@ -203,7 +225,7 @@ export class Replay {
     } finally {
       this.#streams--
       // A reader that leaves the loop has its end too.
-      await this.#recorded({ at, name, input, outcome })
+      await this.#record(at, name, input, outcome)
     }
     return said.whole
   }
@@ -220,32 +242,10 @@ export class Replay {
     return whole
   }
 
-  #recorded(result: Omit<Recorded, 'now'>): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const keep = (): void => void this.#keep({ ...result, now: this.#port.now() }, resolve, reject)
-      if (!this.#replaying) return keep()
-      this.#held.push(keep)
-      this.#onCall?.()
-    })
-  }
-
-  async #keep(result: Recorded, resolve: (value: unknown) => void, reject: (error: unknown) => void): Promise<void> {
-    // What code that is not the recorded one has done is no result of the recorded one.
-    if (this.#failed !== undefined) return reject(this.#failed)
-    let kept: Pick<Recorded, 'outcome' | 'now'>
-    try {
-      kept = await this.#port.record(result)
-    } catch (error) {
-      return reject(error)
-    }
-    this.#give(result.at, kept, { resolve, reject })
-  }
-
-  #give(at: number, { outcome, now }: Pick<Recorded, 'outcome' | 'now'>, { resolve, reject }: Call): void {
+  /** The handler sees a result. */
+  #sees(at: number, { outcome, now }: Pick<Recorded, 'outcome' | 'now'>): void {
     this.#now = now
-    if (outcome.ok) return resolve(outcome.value)
-    this.#failures.set(at, { error: outcome.error, next: this.#next, sent: this.#port.sent() })
-    reject(outcome.error)
+    if (!outcome.ok) this.#failures.set(at, { error: outcome.error, next: this.#next, sent: this.#port.sent() })
   }
 
   async #giveBack(): Promise<void> {
@@ -256,7 +256,9 @@ export class Replay {
       if (call === undefined) return this.#diverge(`it waits for other effects before it calls ${record.name}, which was recorded as effect ${record.at} before them`)
       this.#calls.delete(record.at)
       this.#given.add(record)
-      this.#give(record.at, record, call)
+      this.#sees(record.at, record)
+      if (record.outcome.ok) call.resolve(record.outcome.value)
+      else call.reject(record.outcome.error)
       await this.#port.settled()
     }
     this.#replaying = false
@@ -292,6 +294,14 @@ export class Replay {
     this.#calls.clear()
     for (const keep of this.#held.splice(0)) keep()
     this.#onCall?.()
+  }
+}
+
+async function settled(effect: (at: number) => PromiseLike<unknown>, at: number): Promise<Outcome> {
+  try {
+    return { ok: true, value: await effect(at) }
+  } catch (error) {
+    return { ok: false, error }
   }
 }
 

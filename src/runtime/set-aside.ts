@@ -13,9 +13,9 @@ export function setAside(parts: Omit<Parts, 'post'>, envelope: Envelope, told: T
   const now = clock.now()
   const answer = told === undefined || correlation === 0 || sequence === 0 ? [] : [replyEntry(parts.nodes, from, sequence, correlation, outcome, now)]
   router.awake(to)?.ledger?.deal(envelope, answer).then(
-    () => {
+    (numbers) => {
       if (told === undefined || answer.length === 0) return
-      router.awake(from)?.ledger?.replied(sequence, correlation, outcome, now)
+      router.awake(from)?.ledger?.replied(sequence, correlation, outcome, now, numbers[0] as number)
       // It may have come back to its ask since it was told.
       replies.fail(correlation, told)
     },

@@ -34,6 +34,12 @@ const handlers: Record<string, Handler> = {
     await ask()
     await step(`${leg} again`)
   })),
+  'legs of which one takes its time between two steps': ({ step, ask, tell }) => Promise.all([0, 9].map(async (turns) => {
+    await step('go')
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+    tell(await step(turns === 0 ? 'at once' : 'later'))
+    await ask()
+  })),
   'equal names in parallel legs': ({ step, tell }) => Promise.all([1, 2, 3].map(async (leg) => {
     await step('look')
     tell(`${leg} ${await step('pay')}`)
@@ -96,9 +102,9 @@ async function life(store: OpenStore, handler: Handler, serial: number, seed: nu
 }
 
 /** A life that ends after so many commits, by itself or because nothing is kept any more. */
-async function firstLife(handler: Handler, kept: number) {
+async function firstLife(handler: Handler, kept: number, written = (store: OpenStore): OpenStore => store) {
   const disk = memory()
-  const limited = cutStore(disk, kept)
+  const limited = cutStore(written(disk), kept)
   // Opening the store is a commit of its own, without which there is no life.
   const { clock, world, ref } = await life(limited.store, handler, 0, 7)
   ref.tell({ type: 'go' }).catch(() => {})
@@ -107,14 +113,26 @@ async function firstLife(handler: Handler, kept: number) {
   return { disk, seen: [...world.seen], serial: world.serial, commits: limited.count }
 }
 
+/** What is called for in one turn of the event loop is written together, and all who wait for it hear of it at once. */
+const together = (open: OpenStore): OpenStore => async () => {
+  const store = await open()
+  let group: Promise<void> | undefined
+  const commit: typeof store.commit = async (changes) => {
+    await (group ??= new Promise((resolve) => setImmediate(() => ((group = undefined), resolve()))))
+    return store.commit(changes)
+  }
+  return { commit, get: (key) => store.get(key), range: (from, to) => store.range(from, to), close: () => store.close() }
+}
+const writes = { 'each by itself': (open: OpenStore) => open, together }
+
 describe.each(Object.entries(handlers))('a process that dies after each commit in turn (%s)', (_, handler) => {
-  test('sees again what it saw, in that order, and sends everything once', async () => {
-    const whole = await firstLife(handler, Infinity)
+  test.each(Object.entries(writes))('sees again what it saw, in that order, and sends everything once: commits written %s', async (_, written) => {
+    const whole = await firstLife(handler, Infinity, written)
     const sent = await linesOf(whole.disk, handler)
     expect(whole.commits).toBeGreaterThan(4)
     // The first commit opens the store, the second accepts the message.
     for (let kept = 2; kept <= whole.commits; kept++) {
-      const { disk, seen, serial } = await firstLife(handler, kept)
+      const { disk, seen, serial } = await firstLife(handler, kept, written)
       const second = await life(disk, handler, serial + 100, kept)
       await second.clock.settle()
       await second.clock.advance('2h')

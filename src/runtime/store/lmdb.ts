@@ -132,12 +132,13 @@ class LmdbStore implements Store {
     const database = this.#database
     try {
       await database.batch(() => {
+        let last: Promise<boolean> | undefined
         for (const { changes } of group) {
           for (const change of changes) {
             const key = change.key as (string | number)[]
             const written = change.kind === 'put' ? database.put(key, change.value) : database.remove(key)
-            // Each write has a promise of its own, which rejects along with the batch's.
-            written.catch(noop)
+            // A write that has a promise of its own rejects along with the batch's; most share one.
+            if (written !== last) (last = written).catch(noop)
           }
         }
       })

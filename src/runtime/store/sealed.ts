@@ -22,7 +22,7 @@ export class SealedStore {
 
   constructor(store: Store) {
     this.#store = store
-    this.commit = (changes) => store.commit(changes.map((change) => (change.kind === 'put' ? { ...change, value: seal(change.value) } : change)))
+    this.commit = (changes) => store.commit(changes.map((change) => (change.kind === 'put' ? { kind: 'put', key: change.key, value: seal(change.value) } : change)))
     this.close = () => store.close()
   }
 
@@ -44,10 +44,29 @@ export class SealedStore {
   }
 }
 
+const SLAB_BYTES = 16 * 2 ** 10
+let slab = new ArrayBuffer(SLAB_BYTES)
+let used = 0
+
+/** Memory of its own for each small record would cost more than all else here. */
+function room(bytes: number): Uint8Array {
+  if (bytes > SLAB_BYTES / 4) return new Uint8Array(bytes)
+  if (used + bytes > SLAB_BYTES) {
+    slab = new ArrayBuffer(SLAB_BYTES)
+    used = 0
+  }
+  used += bytes
+  return new Uint8Array(slab, used - bytes, bytes)
+}
+
 function seal(value: Uint8Array): Uint8Array {
-  const sealed = new Uint8Array(HEAD + value.length)
+  const sealed = room(HEAD + value.length)
+  const sum = crc32(value)
   sealed[0] = MARK
-  new DataView(sealed.buffer).setUint32(1, crc32(value))
+  sealed[1] = sum >>> 24
+  sealed[2] = sum >>> 16
+  sealed[3] = sum >>> 8
+  sealed[4] = sum
   sealed.set(value, HEAD)
   return sealed
 }

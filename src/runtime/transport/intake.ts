@@ -146,8 +146,8 @@ export class Intake {
     const now = clock.now()
     return {
       entries: [replyEntry(undefined, to, of, ask, outcome, now)],
-      act: () => {
-        router.awake(to)?.ledger?.replied(of, ask, outcome, now)
+      act: ([n]) => {
+        router.awake(to)?.ledger?.replied(of, ask, outcome, now, n as number)
         if (outcome.ok) replies.reply(ask, outcome.value)
         else replies.fail(ask, asTroupeError(outcome.error))
       },

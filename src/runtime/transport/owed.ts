@@ -166,8 +166,8 @@ export class Owed {
     const { clock, router, replies } = this.#parts
     const now = clock.now()
     this.#said = this.#said.filter((each) => each !== n)
-    await this.#write([n], [replyEntry(undefined, from, of, ask, outcome, now)])
-    router.awake(from)?.ledger?.replied(of, ask, outcome, now)
+    const [at] = await this.#write([n], [replyEntry(undefined, from, of, ask, outcome, now)])
+    router.awake(from)?.ledger?.replied(of, ask, outcome, now, at as number)
     if (outcome.ok) replies.reply(ask, outcome.value)
     else replies.fail(ask, asTroupeError(outcome.error))
   }
@@ -188,14 +188,13 @@ export class Owed {
   }
 
   /** Resolves once it is in the store; while that has no room it is tried again. */
-  async #write(dealt: readonly number[], entries: readonly NewEntry[]): Promise<void> {
+  async #write(dealt: readonly number[], entries: readonly NewEntry[]): Promise<readonly number[]> {
     for (const n of dealt) this.#stored.delete(n)
     for (;;) {
       this.#high = Math.max(this.#high, ...dealt)
       const open = this.#journal.openBefore(this.#address, this.#high, dealt)
       try {
-        await this.#journal.commit(this.#address, { state: undefined, high: this.#high, open, alarm: undefined }, dealt, entries)
-        return
+        return await this.#journal.commit(this.#address, { state: undefined, high: this.#high, open, alarm: undefined }, dealt, entries)
       } catch (error) {
         this.#parts.log(this.#address, ['could not write that parcels have arrived, and tries again:', error])
         await new Promise<void>((resolve) => this.#parts.clock.timer(STORE_RETRY_MS, resolve, true))
