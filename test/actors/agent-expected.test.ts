@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { actor, createTroupe, memory, type Troupe } from 'troupe'
-import { agent, agentTool, human, HumanNews, parallel, performer, sequence, tool, type AgentChunk, type AgentOptions, type AgentTask } from 'troupe/actors'
+import { agent, agentTool, human, HumanNews, parallel, performer, personTool, sequence, tool, type AgentChunk, type AgentOptions, type AgentTask } from 'troupe/actors'
 import { virtualClock } from 'troupe/testing'
 import { says, stuck, upper, usage } from './members.js'
 import { called, nobody, scriptedHost, type Message, type Said } from './scripted-model.js'
@@ -115,6 +115,70 @@ test('a decision with changes is the same decision when it is said again, and an
   expect(await asked).toMatchObject({ approved: true, changes: { cents: 5 } })
   await expect(ada.ask({ ...yes, changes: { cents: 6 } })).rejects.toMatchObject({ code: 'Gone' })
   await expect(ada.ask({ ...yes, changes: { note: 'x'.repeat(10_000) } })).rejects.toMatchObject({ code: 'InvalidMessage' })
+})
+
+describe('a question of the model’s own to a person', () => {
+  const asks = (messages: readonly Message[]): Said => (messages.at(-1)?.role === 'tool' ? { text: `they said ${messages.at(-1)?.content}` } : { toolCalls: [called('ask_person', { question: 'Which colour?', options: ['red', 'blue'] })] })
+
+  test.each([false, true])('waits for days, and brings the answer (durable: %s)', async (durable) => {
+    const { clock, hire } = await open(asks)
+    const person = troupe.keyed('human', human())('ada')
+    const asked = hire({ durable, tools: [personTool(person, { remindAfter: ['1d'] })] }).ask({ type: 'answer', input: 'go' }, { timeout: 'none' })
+    await clock.advance('3d')
+    const [question] = await person.ask({ type: 'list' })
+    expect(question).toMatchObject({ question: 'Which colour?', options: ['red', 'blue'], askedBy: 'agent', reminded: 1 })
+    await person.ask({ type: 'reply', id: question?.id ?? '', answer: 'blue', by: 'Ada' })
+    expect((await asked).text).toBe('they said blue')
+  })
+
+  test('expires with an answer or with the news that there is none, and is withdrawn with the run', async () => {
+    const { clock, hire } = await open(asks)
+    const person = troupe.keyed('human', human())('ada')
+    const expiring = hire({ tools: [personTool(person, { expiresIn: '1d', otherwise: 'red' })] }).ask({ type: 'answer', input: 'go' }, { timeout: 'none' })
+    await clock.advance('2d')
+    expect((await expiring).text).toBe('they said red')
+    const other = troupe.spawn('other', agent({ model: nobody, tools: [personTool(person, { expiresIn: '1d' })] }))
+    const silent = other.ask({ type: 'answer', input: 'go' }, { timeout: 'none' })
+    await clock.advance('2d')
+    expect((await silent).text).toContain('DeadlineExceeded')
+    for await (const { kind } of other.stream(run(), { timeout: 'none' })) if (kind === 'tool-call') break
+    await clock.settle()
+    expect(await person.ask({ type: 'list' })).toEqual([])
+  })
+})
+
+test('each model call has an end, also where the run has none', async () => {
+  const { clock, host, hire } = await open(() => ({ text: 'ok' }))
+  await hire().ask({ type: 'answer', input: 'go' }, { timeout: 'none' })
+  await timed('timed', { budget: { ms: 5_000 } })
+  expect(host.deadlines).toEqual([clock.now() + 600_000, clock.now() + 5_000])
+
+  function timed(name: string, options: AgentOptions) {
+    return troupe.spawn(name, agent({ model: nobody, ...options })).ask({ type: 'answer', input: 'go' })
+  }
+})
+
+test('a fact that no longer holds is forgotten, and a tool of one’s own keeps its name', async () => {
+  const lines = [{ toolCalls: [called('remember', { fact: 'Ada lives in Rome.' })] }, { text: 'ok' }, { toolCalls: [called('forget', { fact: 'Ada lives in Oslo.' }), called('forget', { fact: 'Ada lives in Rome.' }, 'b')] }, { text: 'ok' }, { text: 'ok' }]
+  const host = scriptedHost((_, at) => lines[at] ?? {})
+  const infer = host.infer.bind(host)
+  troupe = await createTroupe({ clock: virtualClock(), host: { infer: (task, ...rest) => (task === 'embed' ? Object.assign(Promise.resolve([Float32Array.of(1)]), { async *[Symbol.asyncIterator]() {} }) : infer(task, ...rest)) } })
+  const mine = tool({ name: 'forget_me', input: z.object({}), run: () => 'mine' })
+  const ref = troupe.spawn('agent', agent({ model: nobody, memory: { facts: true }, tools: [mine] }))
+  for (const input of ['I live in Rome', 'I moved', 'where?']) await ref.ask({ type: 'answer', input })
+  expect(toolTurns(host.asked[3]?.messages)).toEqual([expect.stringContaining('no such fact'), 'forgotten'])
+  expect(host.asked[2]?.messages[0]?.content).toContain('- Ada lives in Rome.')
+  expect(JSON.stringify(host.asked[4]?.messages)).not.toContain('What you remember')
+  expect(host.asked[0]?.tools?.map(({ name }) => name)).toEqual(['forget_me', 'remember', 'forget'])
+})
+
+test('a guardrail that never answers lets nothing through', async () => {
+  const { clock, hire } = await open(() => ({ text: 'secret' }))
+  const answered = hire({ guard: { output: () => new Promise(() => {}) } }).ask({ type: 'answer', input: 'go' }, { timeout: 'none' })
+  const failed = expect(answered).rejects.toThrow('guard output of agent took longer than 60s')
+  await clock.settle()
+  await clock.advance('61s')
+  await failed
 })
 
 test('instructions may be made of the task', async () => {

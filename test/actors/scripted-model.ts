@@ -21,6 +21,8 @@ export interface Said {
 }
 export interface ScriptedHost extends Kernels {
   readonly asked: { readonly messages: readonly Message[]; readonly tools?: readonly { readonly name: string }[]; readonly schema?: object; readonly maxTokens: number }[]
+  /** When each call has to be over. */
+  readonly deadlines: (number | undefined)[]
   /** Calls under way now. */
   readonly open: number
 }
@@ -30,13 +32,16 @@ export const nobody: RemoteLanguageModel = { modelId: 'scripted', provider: 'tes
 
 export function scriptedHost(script: (messages: readonly Message[], at: number) => Said): ScriptedHost {
   const asked: ScriptedHost['asked'] = []
+  const deadlines: ScriptedHost['deadlines'] = []
   let open = 0
   return {
     asked,
+    deadlines,
     get open() {
       return open
     },
-    infer: (_, __, input, { signal } = {}) => {
+    infer: (_, __, input, { signal, deadline } = {}) => {
+      deadlines.push(deadline)
       asked.push(input as ScriptedHost['asked'][number])
       const { text = '', usage = { promptTokens: 10, completionTokens: 5 }, finishReason = 'stop', endless, stuck, error, ...said } = script((input as { messages: Message[] }).messages, asked.length - 1)
       async function* speak(): AsyncGenerator<{ text: string }> {

@@ -64,6 +64,19 @@ test('a supervisor gives out work, hears what failed, and answers', async () => 
   expect((await run(supervise({ endless, upper }, { supervisor: 'endless', most: 2 }), 'x')).outcome).toMatchObject({ text: 'here you are', usage: { steps: 5 } })
 })
 
+test('a supervisor may give work to several at once, and no more than it may', async () => {
+  const several = ['a', 'b', 'c'].map((work) => ({ worker: work === 'b' ? 'twice' : 'upper', work }))
+  const boss = says((input, { schema }) => (schema === undefined || input.includes('upper, asked to c') ? { value: { answer: input.split('\n\n').slice(1, -1).join('; ') } } : { value: { several } }))
+  expect((await run(supervise({ boss, upper, twice }, { supervisor: 'boss' }), 'please')).text).toBe('upper, asked to a: A; twice, asked to b: b b; upper, asked to c: C')
+  expect((await run(supervise({ boss, upper, twice }, { supervisor: 'boss', most: 2 }), 'please')).outcome?.usage.steps).toBe(4)
+})
+
+test('a planner may plan anew after each step', async () => {
+  const planner = says((input, { schema }) => (schema === undefined ? input.split('\n\n').slice(1, -1).join(' | ') : { value: { steps: input.includes('pour: done') ? [] : input.includes('boil: done') ? ['pour', 'drink'] : ['boil', 'wait', 'serve'] } }))
+  const executor = says(() => 'done')
+  expect((await run(planAndExecute({ planner, executor }, { planner: 'planner', executor: 'executor', replan: true }), 'make tea')).text).toBe('boil: done | pour: done')
+})
+
 test('a debate has rounds in which everyone hears the round before, and a judge', async () => {
   const side = (name: string) => says((input) => `${name} after ${input.split('\n\n').length - 1}`)
   const judge = says((input) => input.split('\n\n').slice(1, -1).join(' | '))

@@ -3,7 +3,7 @@ import { TroupeError, type Me } from '../../runtime/index.js'
 import { shareOfTokens } from '../tokens.js'
 import type { Spent } from './budget.js'
 import { weightOf } from './fitted.js'
-import { ANSWER_EXCESS } from './limits.js'
+import { ANSWER_EXCESS, MODEL_CALL_MS } from './limits.js'
 import { costOfTools } from './memory.js'
 import { waitBefore } from './passing.js'
 import type { AgentChunk } from './protocol.js'
@@ -68,7 +68,7 @@ async function* once(said: Said, manner: Manner, purse: Purse, me: Caller, read:
   const { model, voice, maxTokens, temperature, holdsText } = manner
   const tokens = Math.min(maxTokens, purse.tokensLeft)
   const request = { ...voice.ask(said), maxTokens: tokens, ...(temperature !== undefined && { temperature }) }
-  const options = { urgency: 'interactive', ...(purse.deadline < Infinity && { deadline: purse.deadline }) } as const
+  const options = { urgency: 'interactive', deadline: Math.min(purse.deadline, me.clock.now() + MODEL_CALL_MS) } as const
   const reader = voice.reader(said)
   const shows = reader !== undefined && !holdsText
   const call = me.infer<GenerateResult, GeneratePart>('generate', model, request, options)

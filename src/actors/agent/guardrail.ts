@@ -18,10 +18,13 @@ export type Verdict = { readonly verdict: 'allow' } | { readonly verdict: 'redac
 /** A function of your own, or the ref of a guard. */
 export type Guardrail = ((text: string, direction: Direction) => Verdict | Promise<Verdict>) | { readonly address: Address }
 
+/** Of a function; what it has not looked at by then goes no further. */
+const TIMEOUT = '60s'
+
 export async function judged(guardrail: Guardrail | undefined, text: string, direction: Direction, me: Pick<Me, 'ask' | 'ref' | 'step'>): Promise<Exclude<Verdict, { verdict: 'allow' }> | { readonly verdict: 'allow'; readonly text: string }> {
   if (guardrail === undefined) return { verdict: 'allow', text }
   if (typeof guardrail === 'function') {
-    const verdict = await me.step(`guard ${direction}`, () => guardrail(text, direction))
+    const verdict = await me.step(`guard ${direction}`, () => guardrail(text, direction), { timeout: TIMEOUT })
     return verdict.verdict === 'allow' ? { verdict: 'allow', text } : verdict
   }
   const { verdict, text: left, reasons } = await me.ask(me.ref(Checker, guardrail.address), { type: 'check', text, direction })

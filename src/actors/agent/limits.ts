@@ -12,6 +12,9 @@ export const PICTURE_TOKENS = 1_000
 /** Calls that a model may make at once; it is told so of the others. */
 export const CALLS_AT_ONCE_MAX = 16
 
+/** Milliseconds that one model call may take, also where a run has no budget of time; then the run fails. */
+export const MODEL_CALL_MS = 600_000
+
 /** Characters of one call's input; a longer one is not used, and the model is told. */
 export const INPUT_CHARS_MAX = 100_000
 

@@ -64,21 +64,32 @@ async function recalled(text: string, { facts }: Kept, { model = 'embedded:encod
 
 const FACT_CHARS_MAX = 500
 
-/** The tool by which the model itself decides what is worth keeping. */
-export function rememberTool(kept: Kept, { model = 'embedded:encoder', most = FACTS_USUAL }: FactMemory, me: Mind): Tool {
-  const parameters = { type: 'object', properties: { fact: { type: 'string', description: 'one sentence that stands for itself' } }, required: ['fact'], additionalProperties: false }
-  const wrong = (input: unknown): string | undefined => {
-    const { fact } = (input ?? {}) as { fact?: unknown }
-    return typeof fact === 'string' && fact !== '' && fact.length <= FACT_CHARS_MAX ? undefined : `fact: expected text of 1 to ${FACT_CHARS_MAX} characters`
+function noFact(input: unknown): string | undefined {
+  const { fact } = (input ?? {}) as { fact?: unknown }
+  return typeof fact === 'string' && fact !== '' && fact.length <= FACT_CHARS_MAX ? undefined : `fact: expected text of 1 to ${FACT_CHARS_MAX} characters`
+}
+
+/** The tools by which the model itself decides what is worth keeping, and what no longer holds. */
+export function memoryTools(kept: Kept, { model = 'embedded:encoder', most = FACTS_USUAL }: FactMemory, me: Mind): Tool[] {
+  const own = (name: string, description: string, of: string, run: (fact: string) => Promise<string>): Tool => {
+    const parameters = { type: 'object', properties: { fact: { type: 'string', description: of } }, required: ['fact'], additionalProperties: false }
+    return toolOf({ name, description, parameters }, noFact, { kind: 'own', run: (input) => run((input as { fact: string }).fact) }, {})
   }
-  const run = async (input: unknown): Promise<string> => {
-    const { fact: text } = input as { fact: string }
+  const remember = async (text: string): Promise<string> => {
     const [vector] = await me.infer<Float32Array[]>('embed', model, [text])
     if (vector === undefined) return 'not remembered'
     kept.facts = [...kept.facts.filter((fact) => fact.text !== text), { text, vector }].slice(-most)
     return 'remembered'
   }
-  return toolOf({ name: 'remember', description: 'Keeps a lasting fact about the user or the matter, for later conversations', parameters }, wrong, { kind: 'own', run }, {})
+  const forget = (text: string): Promise<string> => {
+    const before = kept.facts.length
+    kept.facts = kept.facts.filter((fact) => fact.text !== text)
+    return Promise.resolve(kept.facts.length < before ? 'forgotten' : 'there is no such fact: give it as you remember it, word for word')
+  }
+  return [
+    own('remember', 'Keeps a lasting fact about the user or the matter, for later conversations', 'one sentence that stands for itself', remember),
+    own('forget', 'Forgets a fact that no longer holds', 'the fact, word for word', forget),
+  ]
 }
 
 /** What the list of tools takes of the room. */

@@ -11,7 +11,7 @@ import { askModel, type Manner, type Turn } from './ask-model.js'
 import { fitted } from './fitted.js'
 import { judged, type Guardrail } from './guardrail.js'
 import { FINISHED_MAX, MISTAKES_MAX, PICTURE_TOKENS } from './limits.js'
-import { costOfTools, opening, rememberTool, type FactMemory, type Kept } from './memory.js'
+import { costOfTools, opening, memoryTools, type FactMemory, type Kept } from './memory.js'
 import type { Agent, AgentBudget, AgentChunk, AgentOutcome, AgentTask } from './protocol.js'
 import { Purse, type Prices } from './purse.js'
 import { seen, type Picture, type Senses } from './seen.js'
@@ -114,7 +114,7 @@ class Run {
     const { toolbox, facts } = this.#settings
     const tools = await toolbox.open(this.#me)
     const { state } = this.#me
-    if (facts !== undefined && state !== undefined) tools.set('remember', rememberTool(state, facts, this.#me))
+    if (facts !== undefined && state !== undefined) for (const each of memoryTools(state, facts, this.#me)) if (!tools.has(each.name)) tools.set(each.name, each)
     return tools
   }
 

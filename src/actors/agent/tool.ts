@@ -17,14 +17,14 @@ export interface ToolWork {
 export type Doing =
   | { readonly kind: 'run'; readonly run: (input: unknown, work: ToolWork) => unknown }
   | { readonly kind: 'own'; readonly run: (input: unknown) => Promise<unknown> }
-  | { readonly kind: 'ask'; readonly address: Address; readonly request: string }
+  | { readonly kind: 'ask'; readonly address: Address; readonly request: string; /** Beside the input. */ readonly also?: object; /** The field of the reply that is the result; all of it otherwise. */ readonly gives?: string }
   | { readonly kind: 'agent'; readonly address: Address }
 
 export interface ToolManner<Input = unknown> {
   /** A person is asked first: always, or when this says so. The agent needs an `approver`. */
   readonly approve?: boolean | ((input: Input) => boolean)
-  /** How long one call may take. Default 60 s; for an actor's request 30 s. */
-  readonly timeout?: Duration
+  /** How long one call may take; with `none` as long as the run. Default 60 s; for an actor's request 30 s. */
+  readonly timeout?: Duration | 'none'
   /** `tell` (default): the model is told and may try otherwise. `fail`: the run fails, and calls beside it are cancelled. */
   readonly onError?: 'tell' | 'fail'
   /** What it gives is the answer of the run, and the model is not asked again. Default false. */

@@ -142,19 +142,21 @@ class Use {
     const { deadline } = this.#bench.purse
     // A person may have taken longer than the run has.
     if (me.clock.now() >= deadline) return { ok: false, output: 'not done: the time of the run is over' }
-    const within = (usual: Duration): number => Math.max(1, Math.min(milliseconds(timeout ?? usual), deadline - me.clock.now()))
+    const within = (usual: Duration): number => Math.max(1, Math.min(timeout === 'none' ? Infinity : milliseconds(timeout ?? usual), deadline - me.clock.now()))
     try {
       switch (doing.kind) {
         case 'own':
           return { ok: true, output: await doing.run(input) }
         case 'ask': {
-          const message = { ...(input as object), type: doing.request }
-          return told(await me.ask(me.ref(NOBODY, doing.address), message as never, { timeout: within(ASK_TIMEOUT_USUAL), signal: this.#siblings.signal }))
+          const message = { ...(input as object), ...doing.also, type: doing.request }
+          const ms = within(ASK_TIMEOUT_USUAL)
+          const reply: unknown = await me.ask(me.ref(NOBODY, doing.address), message as never, { timeout: ms === Infinity ? 'none' : ms, signal: this.#siblings.signal })
+          return told(doing.gives === undefined ? reply : (reply as Readonly<Record<string, unknown>>)[doing.gives])
         }
         case 'agent':
           return await this.#askAgent(doing.address, (input as { readonly task: string }).task)
         case 'run':
-          return await me.step(`tool ${name}`, (work) => this.#once(doing.run, input, work), { timeout: within(TIMEOUT_USUAL) })
+          return await me.step(`tool ${name}`, (work) => this.#once(doing.run, input, work), stepTimeout(within(TIMEOUT_USUAL)))
       }
     } catch (error) {
       me.signal.throwIfAborted()
@@ -196,3 +198,5 @@ class Use {
     }
   }
 }
+
+const stepTimeout = (ms: number): { readonly timeout?: number } => (ms === Infinity ? {} : { timeout: ms })
