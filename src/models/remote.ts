@@ -57,6 +57,9 @@ type StreamPart =
   | { readonly type: 'other' }
 
 /** Calls to one remote model; at most `callsMax` are open at a time. */
+/** One for all: each would come with a stack of its own, and most calls have ended well. */
+const OVER = new DOMException('the call is over', 'AbortError')
+
 export class Remote {
   readonly #name: string
   readonly #model: RemoteModel
@@ -111,7 +114,7 @@ export class Remote {
     const controller = new AbortController()
     const onEnd = (ended: Call): void => {
       this.#calls.delete(ended)
-      controller.abort()
+      controller.abort(OVER)
     }
     const call = new Call({ clock: this.#clock, how, count: 1, chars: 0, onEnd, ...(join === undefined ? {} : { join }) })
     if (!call.ended && this.#calls.size >= this.#callsMax) {
