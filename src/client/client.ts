@@ -40,8 +40,8 @@ export interface Client<S extends Specs> {
   ask<K extends RequestKey<S>>(message: MessageOf<OverJson<S>, K>, options?: CallOptions): Promise<ReplyOf<OverJson<S>, K>>
   /** Reads a stream; leaving the loop stops it. A connection that breaks is taken up again where it broke. */
   stream<K extends StreamKey<S>>(message: MessageOf<OverJson<S>, K>, options?: CallOptions): AsyncIterableIterator<ChunkOf<OverJson<S>, K>>
-  /** Opens one connection for many messages. */
-  converse(): Promise<Conversation<S>>
+  /** Opens one connection for many messages; the options are for its opening alone. */
+  converse(options?: CallOptions): Promise<Conversation<S>>
 }
 
 /** A client of the actor at `url`, such as `https://example.org/actors/dialogue/conv-42`. What goes wrong is a `TroupeError`. */
@@ -72,7 +72,7 @@ export function client<S extends Specs>(protocol: Protocol<S>, url: string, opti
     tell: async (message, call = {}) => void (await post(checkKind(protocol, message, 'event'), call)),
     ask: async (message, call = {}) => parse(await post(checkKind(protocol, message, 'request'), call)) as never,
     stream: (message, call = {}) => readStream({ url, send, clock, reconnects, idleMs, message: () => checkKind(protocol, message, 'stream'), headers: headersFor(call), signal: call.signal }) as AsyncIterableIterator<never>,
-    converse: () => Conversation.open(protocol, url, { ...options, clock, idleMs }),
+    converse: (call = {}) => Conversation.open(protocol, url, { ...options, clock, idleMs }, call),
   }
 }
 

@@ -59,24 +59,27 @@ export class Conversation<S extends Specs> {
   #heardAt: number
   #watch: Timer
 
-  static open<S extends Specs>(_protocol: Protocol<S>, url: string, options: ConversationOptions): Promise<Conversation<S>> {
+  static open<S extends Specs>(_protocol: Protocol<S>, url: string, options: ConversationOptions, { timeout = options.timeout ?? TIMEOUT_DEFAULT_MS, signal }: Sending = {}): Promise<Conversation<S>> {
     const address = url.replace(/^http/, 'ws')
+    if (signal?.aborted === true) return Promise.reject(calledOff())
     // A browser's WebSocket sets no headers, so the key travels as a subprotocol.
     const socket = (options.webSocket ?? platformSocket)(address, options.key === undefined ? [SUBPROTOCOL] : [SUBPROTOCOL, `bearer.${base64url(options.key)}`])
     return new Promise((resolve, reject) => {
-      const timer = options.clock.timer(milliseconds(options.timeout ?? TIMEOUT_DEFAULT_MS), () => {
-        reject(unanswered(address))
-        socket.close()
-      })
+      const limit = timeLimit(options.clock, milliseconds(timeout), signal)
       const refused = (): void => {
-        timer.cancel()
+        limit.lift()
         reject(new TroupeError('Interrupted', `no conversation with ${address}`, 'see whether the gateway is there, and lets this key in'))
       }
       const opened = (): void => {
-        timer.cancel()
+        limit.lift()
         resolve(new Conversation<S>(socket, address, options))
       }
       listen(socket, { onerror: refused, onclose: refused, onopen: opened })
+      limit.signal.addEventListener('abort', () => {
+        reject(limit.isOver() ? unanswered(address) : calledOff())
+        refused()
+        socket.close()
+      })
     })
   }
 

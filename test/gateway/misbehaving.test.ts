@@ -223,6 +223,17 @@ describe('a conversation', () => {
     const talking = rejection(client(Counter, `http://127.0.0.1:${(mute.address() as AddressInfo).port}`, { clock, webSocket: (url, protocols) => new WebSocket(url, protocols) }).converse())
     await clock.advance('30s')
     expect(await talking).toMatchObject({ code: 'DeadlineExceeded' })
+    expect(clock.timers).toBe(0)
+  })
+
+  test('can be called off before it is open', async () => {
+    const socket = new HandHeld()
+    const stop = new AbortController()
+    const clock = virtualClock()
+    const talking = rejection(client(Counter, 'http://gateway', { clock, webSocket: socket.open }).converse({ signal: stop.signal }))
+    stop.abort()
+    expect(await talking).toMatchObject({ code: 'Cancelled' })
+    expect([socket.closed, clock.timers]).toEqual([[undefined], 0])
   })
 
   test.each(['<html>', '[]', '{"id":"one"}', new Uint8Array([1, 2, 3])])('ends when %s comes for a frame', async (nonsense) => {
