@@ -278,7 +278,9 @@ export class Charted implements Behaviour, ChartPort, Planning {
   #took(envelope: Envelope): void {
     const { endings, replies } = this.cell.parts
     endings.handled(envelope)
-    if (envelope.correlation !== 0 && replies.get(envelope.correlation) !== undefined) (this.owed ??= new Map()).set(envelope.correlation, envelope)
+    // A durable asker of a durable chart waits wherever it is: on another node, or out of memory.
+    const isWaitedFor = replies.get(envelope.correlation) !== undefined || (envelope.sequence !== 0 && this.cell.ledger !== undefined)
+    if (envelope.correlation !== 0 && isWaitedFor) (this.owed ??= new Map()).set(envelope.correlation, envelope)
   }
 
   /** Carries out a step; `step` is undefined for a send alone, `plan` for a step that only changes the snapshot. */

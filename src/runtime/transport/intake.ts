@@ -236,7 +236,9 @@ export class Intake {
     this.#asked.delete(ask)
     if (envelope === undefined) return
     try {
-      this.#parts.router.present(envelope.to)?.cancel(envelope, 'caller')
+      const cell = this.#parts.router.present(envelope.to)
+      cell?.forget(ask, 'caller')
+      cell?.cancel(envelope, 'caller')
     } catch (error) {
       this.#parts.log(envelope.to, ['could not be woken to call off an ask:', error])
     }
