@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { simulate } from 'troupe/testing'
 import { bank, type Bank } from './bank.js'
+import { families } from './families.js'
 import { orders } from './orders.js'
 import { rounds } from './round.js'
 import { sleepers } from './sleepers.js'
@@ -37,6 +38,12 @@ test(`handlers that sleep for days under ${SEEDS} seeds of alarms, mail, cancels
   for (const seed of seeds) {
     await simulate({ ...sleepers(6), seed, faults: { crashes: 3, slowDisks: 2 } })
     await simulate({ ...sleepers(6), seed: -seed, faults: { crashes: 3, slowDisks: 2, fullDisks: 1 } })
+  }
+})
+
+test(`charts with children and grandchildren under ${SEEDS} seeds of crashes, slow and full disks and clock jumps`, { timeout: 60_000 + 400 * SEEDS }, async () => {
+  for (const seed of seeds) {
+    await simulate({ ...families(16), seed, faults: seed % 2 === 0 ? { crashes: 5, slowDisks: 2 } : { crashes: 4, slowDisks: 2, fullDisks: 2, clockJumps: 2 } })
   }
 })
 
