@@ -95,8 +95,8 @@ export const families = (each: number): Omit<SimulationOptions<{ readonly accept
       await sim.sleep('1h')
       const { given, taken, stays, here } = await sim.insist(() => sim.ref(Ward, `ward/${w}`).ask({ type: 'look' }, { timeout: 'none' }))
       if (here.length > 0) throw new Error(`still here: ${here.join(', ')}`)
-      if (`${given.toSorted()}` !== `${taken.toSorted()}`) throw new Error(`given ${given.join(', ')}, taken ${taken.join(', ')}`)
-      if (`${sorted(stays, ' was given')}` !== `${sorted(stays, ' had')}`) throw new Error(`stays: ${stays.join('; ')}`)
+      if (given.toSorted().join(' ') !== taken.toSorted().join(' ')) throw new Error(`given ${given.join(', ')}, taken ${taken.join(', ')}`)
+      if (sorted(stays, ' was given').join('; ') !== sorted(stays, ' had').join('; ')) throw new Error(`stays: ${stays.join('; ')}`)
     }
   },
 })
