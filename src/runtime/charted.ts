@@ -25,7 +25,7 @@ import { returnAddress, type CancelReason, type Cause, type Envelope } from './e
 import { WITHIN_MAX } from './limits.js'
 import type { Message } from './protocol.js'
 import type { ActorEnding } from './ref.js'
-import { interrupted } from './replies.js'
+import { interrupted, unanswered } from './replies.js'
 import { Chart, Self, type AnyActorRef, type AnyEventObject, type AnyMachineSnapshot, type ChartPort, type Step } from './xstate.js'
 
 /** Most steps only change the snapshot. */
@@ -394,7 +394,7 @@ export class Charted implements Behaviour, ChartPort, Planning {
     for (const [ask, envelope] of owed ?? []) {
       const told = why === 'failed' ? `failed: ${describe(error)}` : 'stopped'
       if (replies.get(ask)?.channel !== undefined) replies.fail(ask, interrupted(envelope, `its actor ${told}`, error))
-      else replies.fail(ask, new TroupeError('ActorFailed', `${this.cell.address} took ${envelope.type} and then ${told}`, 'see the cause, and ask again', { address: this.cell.address }, error))
+      else replies.fail(ask, unanswered(envelope, told, error))
     }
   }
 }

@@ -21,6 +21,7 @@ import { takeSame } from './former-mail.js'
 import { EFFECT, effectMail, keepSnapshot, NOTHING, type Due, type KeptChart } from './kept-snapshot.js'
 import { mailEntry, replyEntry, type Ledger } from './ledger.js'
 import { STORE_RETRY_MS } from './limits.js'
+import { unanswered } from './replies.js'
 import { isStoreFailure } from './store/store.js'
 import type { AnyActorRef, AnyEventObject, Chart, Step } from './xstate.js'
 
@@ -98,7 +99,7 @@ export class DurableCharted extends Charted {
     const mail = (plan?.outbox.envelopes ?? []).filter(({ to }) => born.has(to) || (!gone.has(to) && parts.unclaimed.keeps(to)))
     const effects = (plan?.starts ?? []).filter(({ way }) => way.kind === 'effect').map(({ start }) => effectMail(address, start.id))
     const owed = this.#owedAfter(plan, envelope)
-    const answers = this.#answersOf(plan, envelope)
+    const answers = [...this.#answersOf(plan, envelope), ...(step.snapshot.status === 'done' ? this.#unanswered(plan, envelope) : [])]
     const state: KeptChart = { snapshot: keepSnapshot(step.snapshot, this.#namesAfter(ended, begun)), due: [...due], owed: [...owed.values()].map(({ id, from, sequence, type }) => [id, from, sequence, type]) }
     const now = parts.clock.now()
     const entries = [...[...mail, ...effects].map((each) => mailEntry(parts.nodes, each)), ...answers.map(({ to, outcome }) => replyEntry(parts.nodes, to.from, to.sequence, to.id, outcome, now))]
@@ -153,6 +154,13 @@ export class DurableCharted extends Charted {
       if (to === undefined || to.sequence === 0) return []
       return [{ to, outcome: answer.ok ? { ok: true as const, value: answer.value } : { ok: false as const, error: answer.error } }]
     })
+  }
+
+  /** Durable askers elsewhere whom an ending chart owes an answer: those who are open here are told when it ends. */
+  #unanswered(plan: Plan | undefined, envelope: Envelope | undefined): { readonly to: Envelope; readonly outcome: { ok: false; error: unknown } }[] {
+    const { replies } = this.cell.parts
+    const left = [...this.#owedAfter(plan, envelope).values()].filter(({ sequence, correlation }) => sequence !== 0 && replies.get(correlation) === undefined)
+    return left.map((to) => ({ to, outcome: { ok: false, error: unanswered(to, 'stopped') } }))
   }
 
   /** The mail that a step has dealt with: what it took, and what stood for the effects that came to their end. */

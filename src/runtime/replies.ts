@@ -197,3 +197,6 @@ export const cancelled = (type: string, to: string, reason: CancelReason): Troup
 
 /** The producer of a stream is gone before its end: the reader is told, with what was sent still to read. */
 export const interrupted = ({ type, to, id }: Envelope, why: string, cause?: unknown): TroupeError => new TroupeError('Interrupted', `${type} of ${to} broke off: ${why}`, `ask again once it is back, or see troupe.why(${id})`, { id, address: to }, cause)
+
+/** Whoever took a request ended before its answer. */
+export const unanswered = ({ type, to }: Envelope, ended: string, cause?: unknown): TroupeError => new TroupeError('ActorFailed', `${to} took ${type} and then ${ended}`, 'see the cause, and ask again', { address: to }, cause)
