@@ -1,7 +1,8 @@
 // Several simulated nodes: each with its own lives, disk and clock, and faults that strike the one they name.
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { actor, protocol, request } from 'troupe'
+import { setup } from 'xstate'
+import { actor, event, protocol, request, type TroupeError } from 'troupe'
 import { simulate, type Fault } from 'troupe/testing'
 import { bank, type Bank } from './bank.js'
 
@@ -97,4 +98,32 @@ test('several nodes, their network and its faults are the same run for the same 
   expect(again.digest).toBe(first.digest)
   expect(other.digest).not.toBe(first.digest)
   expect(first.trace.some((line) => line.includes(' arrived'))).toBe(true)
+})
+
+test('a durable chart that ends without an answer tells its durable asker on another node', async () => {
+  const Board = protocol({ decide: request(null, z.string()), close: event() })
+  const board = setup({}).createMachine({ initial: 'on', on: { decide: { actions: () => {} } }, states: { on: { on: { close: 'off' } }, off: { type: 'final' } } })
+  const Asker = protocol({ wonder: event(), told: request(null, z.array(z.string())) })
+  const asker = actor(Asker, {
+    durable: true,
+    state: () => ({ told: [] as string[] }),
+    on: {
+      wonder: async (_, me) => void me.state.told.push(await me.ask(me.ref(Board, 'board'), { type: 'decide' }, { timeout: 'none' }).catch((error: unknown) => (error as TroupeError).code)),
+      told: (_, me) => me.state.told,
+    },
+  })
+  await simulate({
+    nodes: ['a', 'b'],
+    place: (address) => (address === 'board' ? 'b' : 'a'),
+    cast: (troupe) => {
+      troupe.spawn('board', actor(Board, board, { durable: true }))
+      troupe.spawn('asker', asker)
+    },
+    run: async (sim) => {
+      await sim.ref(Asker, 'asker').tell({ type: 'wonder' })
+      await sim.sleep('1m')
+      await sim.ref(Board, 'board').tell({ type: 'close' })
+      expect(await sim.ref(Asker, 'asker').ask({ type: 'told' })).toEqual(['ActorFailed'])
+    },
+  })
 })
