@@ -61,6 +61,22 @@ describe('an agent as a tool of another', () => {
     expect(notes.toSorted()).toEqual(['one called off', 'two called off'])
   })
 
+  test('waits for a reader who takes nothing', async () => {
+    const { clock, hire } = await open(once('expert'))
+    let said = 0
+    const talker = performer(async function* (_, me) {
+      for (; said < 5_000; said++) yield { kind: 'text', speaker: me.id, text: 'on ' }
+      yield { kind: 'done', speaker: me.id, text: 'TEA', finish: 'stop', usage }
+    })
+    const stream = hire({ tools: [agentTool(troupe.spawn('expert', talker), { name: 'expert' })] }).stream(run(), { timeout: 'none' })[Symbol.asyncIterator]()
+    await stream.next()
+    await clock.settle()
+    expect(said).toBeGreaterThan(64)
+    expect(said).toBeLessThan(1_000)
+    for (let next = await stream.next(); next.done !== true; next = await stream.next());
+    expect(said).toBe(5_000)
+  })
+
   test('is asked once by a durable one, whatever it says on the way', async () => {
     let asked = 0
     const { hire } = await open(once('expert'))

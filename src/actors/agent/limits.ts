@@ -9,6 +9,9 @@ export const PARTS_MAX = 16
 /** Tokens that a picture takes of what a model can read, by an estimate: providers count 85 to 1,600. */
 export const PICTURE_TOKENS = 1_000
 
+/** Chunks of agents that are tools which wait for the reader of the run; then these agents wait. */
+export const CHUNKS_AHEAD_MAX = 64
+
 /** Calls that a model may make at once; it is told so of the others. */
 export const CALLS_AT_ONCE_MAX = 16
 

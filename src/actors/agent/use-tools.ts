@@ -6,7 +6,7 @@ import { milliseconds } from '../../ground/duration.js'
 import type { JsonObject } from '../json-schema-of.js'
 import { approved, type Patience } from './approval.js'
 import { NOTHING_SPENT, sum } from './budget.js'
-import { emitting } from './emitting.js'
+import { emitting, type Emitter } from './emitting.js'
 import { judged, type Guardrail } from './guardrail.js'
 import { hearAgent } from './hear-agent.js'
 import { CALLS_AT_ONCE_MAX } from './limits.js'
@@ -47,12 +47,12 @@ const NOBODY = protocol({})
 
 /** Streams what happens, and gives what came of it. */
 export function useTools(calls: readonly ToolCall[], bench: Bench, me: Hand): AsyncGenerator<AgentChunk, Used> {
-  return emitting(async (emit) => {
+  return emitting(async (emitter: Emitter<AgentChunk>) => {
     const siblings = new AbortController()
     const settled = await Promise.allSettled(
       calls.map(async (call, at) => {
         try {
-          return await new Use(call, { ...bench, among: calls.length }, me, siblings, emit).run(at)
+          return await new Use(call, { ...bench, among: calls.length }, me, siblings, emitter).run(at)
         } catch (error) {
           // One that failed for good takes those beside it along.
           siblings.abort(error)
@@ -74,23 +74,23 @@ class Use {
   readonly #bench: Bench & { readonly among: number }
   readonly #me: Hand
   readonly #siblings: AbortController
-  readonly #emit: (chunk: AgentChunk) => void
+  readonly #emitter: Emitter<AgentChunk>
 
-  constructor(call: ToolCall, bench: Bench & { readonly among: number }, me: Hand, siblings: AbortController, emit: (chunk: AgentChunk) => void) {
+  constructor(call: ToolCall, bench: Bench & { readonly among: number }, me: Hand, siblings: AbortController, emitter: Emitter<AgentChunk>) {
     this.#call = call
     this.#bench = bench
     this.#me = me
     this.#siblings = siblings
-    this.#emit = emit
+    this.#emitter = emitter
   }
 
   async run(at: number): Promise<Result> {
     const { name: tool, id } = this.#call
     const speaker = this.#me.id
     const read = at < CALLS_AT_ONCE_MAX ? readCall(this.#call, this.#bench.tools) : { wrong: `too many calls at once: make at most ${CALLS_AT_ONCE_MAX}`, input: this.#call.input }
-    this.#emit({ kind: 'tool-call', speaker, id, tool, input: read.input })
+    this.#emitter.emit({ kind: 'tool-call', speaker, id, tool, input: read.input })
     const result = 'wrong' in read ? { ok: false, output: read.wrong, mistake: true } : await this.#allowed(read.tool, read.input, at)
-    this.#emit({ kind: 'tool-result', speaker, id, tool, ok: result.ok, output: result.output })
+    this.#emitter.emit({ kind: 'tool-result', speaker, id, tool, ok: result.ok, output: result.output })
     return result
   }
 
@@ -116,9 +116,9 @@ class Use {
   async #asked(tool: Tool, input: unknown, approver: NonNullable<Bench['approver']>, at: number): Promise<Awaited<ReturnType<typeof approved>>> {
     const { id } = this.#call
     const chunk = { kind: 'approval', speaker: this.#me.id, id, tool: tool.name, input } as const
-    this.#emit({ ...chunk, state: 'asked' })
+    this.#emitter.emit({ ...chunk, state: 'asked' })
     const word = await approved(approver, tool.name, input, this.#nameOf(tool, input, at), this.#siblings.signal, this.#me)
-    this.#emit({ ...chunk, state: word.approved ? 'granted' : 'denied', ...(word.by !== undefined && { by: word.by }), ...(word.comment !== undefined && { comment: word.comment }), ...(word.changes !== undefined && { changes: word.changes }) })
+    this.#emitter.emit({ ...chunk, state: word.approved ? 'granted' : 'denied', ...(word.by !== undefined && { by: word.by }), ...(word.comment !== undefined && { comment: word.comment }), ...(word.changes !== undefined && { changes: word.changes }) })
     return word
   }
 
@@ -174,10 +174,13 @@ class Use {
       return chunk.kind === 'text' ? { ...chunk, kind: 'thought' } : chunk
     }
     try {
-      this.#emit({ kind: 'turn', speaker: address })
+      this.#emitter.emit({ kind: 'turn', speaker: address })
       const heard = hearAgent(address, { input, context, ...(share.budget !== undefined && { budget: share.budget }) }, { recorded: durable, as, signal: this.#siblings.signal }, this.#me)
       let next = await heard.next()
-      for (; next.done !== true; next = await heard.next()) this.#emit(next.value)
+      for (; next.done !== true; next = await heard.next()) {
+        this.#emitter.emit(next.value)
+        await this.#emitter.room()
+      }
       const { text, value, finish, usage } = next.value
       spent = usage
       return finish === 'refused' ? { ok: false, output: text } : told(value ?? text)
