@@ -81,6 +81,11 @@ export class Ref<S extends Specs = Specs> {
     return this.#port.ask(this, message, options) as Promise<ReplyOf<S, K>>
   }
 
+  /** The same way, for messages whose sender is to be seen. @internal */
+  sentBy(from: Address): Ref<S> {
+    return new Ref(this.address, this.protocol, this.#port, from)
+  }
+
   /** Opens a stream of chunks. The producer is at most 32 chunks ahead; leaving the loop stops it. */
   stream<K extends StreamKey<S>>(message: MessageOf<S, K>, options: StreamOptions & { readonly resumable: true }): ResumableStream<ChunkOf<S, K>>
   stream<K extends StreamKey<S>>(message: MessageOf<S, K>, options?: StreamOptions): AsyncIterableIterator<ChunkOf<S, K>>

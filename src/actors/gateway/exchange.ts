@@ -6,15 +6,6 @@ import { ANONYMOUS, type Caller } from './keys.js'
 import type { Guest } from './guests.js'
 import { refusal } from './statuses.js'
 
-/** What the HTTP library makes of a request. */
-interface Parsed {
-  readonly params: unknown
-  readonly query: unknown
-  readonly body: unknown
-}
-
-const UNREAD: Parsed = { params: {}, query: {}, body: undefined }
-
 export class Exchange implements Call {
   readonly raw: IncomingMessage
   readonly response: ServerResponse
@@ -29,8 +20,11 @@ export class Exchange implements Call {
   slot = -1
   /** Whether the audit log has it. */
   noted = false
-  /** There once the body was read. */
-  parsed: Parsed = UNREAD
+  rest = ''
+  /** There once it was read. */
+  body: unknown = undefined
+  /** As the HTTP library reads it. */
+  queried: unknown = undefined
 
   constructor(raw: IncomingMessage, response: ServerResponse, at: number, began: number) {
     this.raw = raw
@@ -42,22 +36,16 @@ export class Exchange implements Call {
   get method(): string {
     return this.raw.method ?? ''
   }
+  /** As the library cuts it, which reads no further than a `#` either: what is looked up here must be what is routed there. */
   get path(): string {
     const { url = '' } = this.raw
-    const end = url.indexOf('?')
-    return end === -1 ? url : url.slice(0, end)
-  }
-  get rest(): string {
-    return (this.parsed.params as { readonly '*'?: string })['*'] ?? ''
+    return url.includes('?') || url.includes('#') ? url.slice(0, url.search(/[?#]/)) : url
   }
   get headers(): IncomingHttpHeaders {
     return this.raw.headers
   }
-  get body(): unknown {
-    return this.parsed.body
-  }
   get query(): Readonly<Record<string, string>> {
-    const given = Object.entries((this.parsed.query ?? {}) as Record<string, unknown>)
+    const given = Object.entries((this.queried ?? {}) as Record<string, unknown>)
     return Object.fromEntries(given.flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : [])))
   }
 

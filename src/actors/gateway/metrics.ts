@@ -12,21 +12,21 @@ const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as
 
 /** Counts by label, a bounded number of them. */
 class Counts {
-  readonly #counts = new Map<string, { n: number }>()
+  readonly #counts = new Map<string | number, { n: number }>()
 
-  add(label: string): void {
+  add(label: string | number): void {
     const count = this.#counts.get(label)
     if (count === undefined) this.#first(label)
     else count.n++
   }
 
-  #first(label: string): void {
+  #first(label: string | number): void {
     if (this.#counts.size < LABELS_MAX || label === 'other') this.#counts.set(label, { n: 1 })
     else this.add('other')
   }
 
   lines(name: string, label: string): string[] {
-    return Array.from(this.#counts, ([value, { n }]) => `${name}{${label}="${escaped(value)}"} ${n}`)
+    return Array.from(this.#counts, ([value, { n }]) => `${name}{${label}="${escaped(String(value))}"} ${n}`)
   }
 }
 
@@ -54,7 +54,7 @@ export class Metrics {
   request(status: number, code: string | undefined, ms: number): void {
     this.#requests++
     this.#seconds += ms / 1_000
-    this.#statuses.add(String(status))
+    this.#statuses.add(status)
     if (code !== undefined) this.#codes.add(code)
     let at = 0
     while (at < SECONDS.length && ms > (SECONDS[at] as number) * 1_000) at++

@@ -22,6 +22,7 @@ import type { Exchange } from './exchange.js'
 import type { Answer, House, Route } from './face.js'
 import { parseJson, toJson } from './json.js'
 import { CONNECTIONS_CHECK_MS, FAREWELL_MS, HEADER_BYTES_MAX, HEADERS_MS, IDLE_MS } from './limits.js'
+import { Lane, readText } from './lane.js'
 import { SUBPROTOCOL } from './live-socket.js'
 import { OpenLines } from './open-lines.js'
 import { openPaths } from './open-paths.js'
@@ -49,6 +50,7 @@ const EXCHANGE = Symbol('exchange')
 /** On the request itself: a map beside it was a measurable part of each. */
 type Marked = IncomingMessage & { [EXCHANGE]?: Exchange }
 const NOT_HERE = (): TroupeError => refusal(404, 'NoSuchActor', 'nothing is served at this path', 'see /openapi.json for what is')
+const UNREADABLE = (): TroupeError => refusal(400, 'InvalidMessage', 'the request cannot be read', 'see the documentation of your HTTP library')
 const LEAVING = (): TroupeError => new TroupeError('Cancelled', 'the gateway is stopping', 'try another one, or this one once it is back', { reason: 'shutting-down', retryAfterMs: 1_000 })
 
 export class Server {
@@ -58,6 +60,7 @@ export class Server {
   readonly #record: Record
   readonly #entrance: Entrance
   readonly #routes: readonly Route[]
+  readonly #lane: Lane
   readonly #underWay = new UnderWay()
   readonly #open: OpenLines
   #phase: 'open' | 'draining' | 'closed' = 'open'
@@ -84,6 +87,7 @@ export class Server {
     this.#options = options
     this.#house = { ...house, isDraining: () => this.#phase !== 'open', meter: (caller) => this.#entrance.meter(caller), begin: (caller) => this.#entrance.begin(caller) }
     this.#routes = options.routes(this.#house)
+    this.#lane = new Lane(this.#routes, bodyBytes)
     this.#entrance = new Entrance({ admission, clock: house.clock, inFlight, isOpen: openPaths(this.#routes) })
     this.#record = new Record(audit, house.metrics, house.clock, log)
     this.#open = new OpenLines(house.clock, house.metrics)
@@ -108,7 +112,11 @@ export class Server {
 
   #listener(serve: RequestListener): NodeServer {
     const { requestMs, connections } = this.#options
-    const ways = this.#ways(({ raw, response }) => serve(raw, response))
+    const ways = this.#ways((exchange) => {
+      const found = this.#lane.find(exchange.raw)
+      if (found === undefined) serve(exchange.raw, exchange.response)
+      else this.#read(found.route, found.rest, exchange)
+    })
     const goOn = this.#ways(({ raw, response }) => {
       response.writeContinue()
       serve(raw, response)
@@ -172,8 +180,30 @@ export class Server {
   #handle(route: Route, request: FastifyRequest, reply: FastifyReply): void {
     const exchange = exchangeOf(request)
     if (exchange === undefined) return this.#refuseLate(request, reply, NOT_HERE(), route)
-    exchange.parsed = request
-    this.#serve(route, exchange, reply)
+    // It is ours to answer.
+    reply.hijack()
+    this.#look(exchange, request)
+    exchange.body = request.body
+    this.#serve(route, exchange)
+  }
+
+  /** What the library found in the URL. */
+  #look(exchange: Exchange, { params, query }: FastifyRequest): void {
+    exchange.rest = (params as { readonly '*'?: string })['*'] ?? ''
+    exchange.queried = query
+  }
+
+  #read(route: Route, rest: string, exchange: Exchange): void {
+    exchange.rest = rest
+    const read = (text: string): void => {
+      try {
+        exchange.body = parseJson(text)
+      } catch (error) {
+        return this.#refuse(exchange, asTroupeError(error), route)
+      }
+      this.#serve(route, exchange)
+    }
+    readText(exchange, read, () => this.#refuse(exchange, UNREADABLE(), route))
   }
 
   // ── under way ─────────────────────────────────────────────────────────────────────────────────
@@ -193,14 +223,14 @@ export class Server {
     if (this.#underWay.size === 0) this.#onRest?.()
   }
 
-  #serve(route: Route, exchange: Exchange, reply: FastifyReply): void {
+  #serve(route: Route, exchange: Exchange): void {
     const fail = (error: unknown): void => this.#fail(route, exchange, asTroupeError(error))
     try {
       this.#enter(exchange)
       const answer = route.handle(exchange)
       // The common answers take one step; an async function would take three.
-      if (answer instanceof Promise) answer.then((answer) => this.#answer(route, exchange, reply, answer)).catch(fail)
-      else if (answer.kind !== 'json') this.#answer(route, exchange, reply, answer).catch(fail)
+      if (answer instanceof Promise) answer.then((answer) => this.#answer(route, exchange, answer)).catch(fail)
+      else if (answer.kind !== 'json') this.#answer(route, exchange, answer).catch(fail)
       else if (answer.body instanceof Promise) answer.body.then((body: unknown) => this.#give(route, exchange, answer, body), fail)
       else this.#give(route, exchange, answer, answer.body)
     } catch (error) {
@@ -208,7 +238,7 @@ export class Server {
     }
   }
 
-  async #answer(route: Route, exchange: Exchange, reply: FastifyReply, answer: Answer): Promise<void> {
+  async #answer(route: Route, exchange: Exchange, answer: Answer): Promise<void> {
     switch (answer.kind) {
       case 'json':
         return this.#give(route, exchange, answer, await answer.body)
@@ -217,11 +247,9 @@ export class Server {
         send(exchange.response, 200, answer.type, answer.text, answer.headers)
         break
       case 'events':
-        reply.hijack()
         await this.#stream(route, answer, exchange)
         break
       case 'raw':
-        reply.hijack()
         await answer.run(exchange.raw, exchange.response)
         this.#record.note(exchange, exchange.response.statusCode)
     }
@@ -249,7 +277,7 @@ export class Server {
 
   async #converse(route: Route, line: WebSocket, request: FastifyRequest): Promise<void> {
     const exchange = exchangeOf(request) as Exchange
-    exchange.parsed = request
+    this.#look(exchange, request)
     let code: string | undefined
     await this.#open.converse(line, async (socket) => {
       try {
@@ -337,7 +365,7 @@ function fromLibrary(error: Error & { readonly statusCode?: number; readonly cod
   const { statusCode } = error
   if (statusCode === 413) return refusal(413, 'InvalidMessage', 'the body is too large', 'send less at once, in several messages')
   if (statusCode === 415) return refusal(415, 'InvalidMessage', 'the body is of a type that nobody here reads', "send JSON with the content type 'application/json'")
-  if (statusCode !== undefined && statusCode < 500) return refusal(400, 'InvalidMessage', 'the request cannot be read', 'see the documentation of your HTTP library')
+  if (statusCode !== undefined && statusCode < 500) return UNREADABLE()
   return asTroupeError(error)
 }
 
