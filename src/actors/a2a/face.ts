@@ -1,6 +1,6 @@
 /** An agent of this troupe for others, by A2A 1.0 (JSON-RPC). */
 import { TroupeError, describe } from '../../ground/errors.js'
-import type { Answer, Call, Face, Route } from '../gateway/face.js'
+import type { Answer, Call, Face, House, Route } from '../gateway/face.js'
 import { cardOf } from './card.js'
 import { AgentExecutor } from './executor.js'
 import type { AgentFor, AgentRef, Introduction } from './served.js'
@@ -26,14 +26,16 @@ const TASKS_MAX = 1_000
 export function a2a(options: A2aOptions): Face {
   const { agent } = options
   const agentFor: AgentFor = typeof agent === 'function' ? agent : () => agent
-  let opened: Promise<Desk> | undefined
-  const desk = (): Promise<Desk> => (opened ??= open(options, agentFor))
   const card = (call: Call): Answer => ({ kind: 'json', status: 200, body: cardOf(options, `${options.url ?? `http://${call.headers.host ?? 'localhost'}`}${A2A}`) })
-  const routes: Route[] = [
-    { method: 'GET', path: CARD, handle: card },
-    { method: 'POST', path: A2A, handle: async (call) => (await desk())(call) },
-  ]
-  return { routes: () => routes }
+  const routes = ({ from }: House): Route[] => {
+    let opened: Promise<Desk> | undefined
+    const desk = (): Promise<Desk> => (opened ??= open(options, (conversation) => agentFor(conversation).sentBy(from)))
+    return [
+      { method: 'GET', path: CARD, handle: card },
+      { method: 'POST', path: A2A, handle: async (call) => (await desk())(call) },
+    ]
+  }
+  return { routes }
 }
 
 type Desk = (call: Call) => Promise<Answer>

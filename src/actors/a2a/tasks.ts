@@ -19,9 +19,15 @@ export class Tasks implements Store {
     const key = keyOf(task.id, context)
     this.#kept.delete(key)
     this.#kept.set(key, { owner: ownerOf(context), task })
-    const [oldest] = this.#kept.keys()
-    if (this.#kept.size > this.#max && oldest !== undefined) this.#kept.delete(oldest)
+    if (this.#kept.size > this.#max) this.#forgetOne(ownerOf(context))
     return Promise.resolve()
+  }
+
+  /** One's own oldest when half of all are one's own: nobody makes others' tasks forgotten. */
+  #forgetOne(owner: string): void {
+    const own = Array.from(this.#kept).filter(([, kept]) => kept.owner === owner)
+    const [oldest] = own.length * 2 > this.#max ? own.map(([key]) => key) : this.#kept.keys()
+    if (oldest !== undefined) this.#kept.delete(oldest)
   }
 
   load(id: string, context: Context): Promise<Task | undefined> {

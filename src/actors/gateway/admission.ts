@@ -15,6 +15,9 @@ export const isLoopback = (host: string): boolean => LOOPBACK.test(host)
 
 const hostnameOf = (host: string): string => /^(\[[^\]]*\]|[^:]*)/.exec(host)?.[1] ?? ''
 
+/** What the clients of the faces send. */
+const ASKED_HEADERS = 'authorization, x-api-key, content-type, last-event-id, troupe-timeout, troupe-resumable, mcp-protocol-version, mcp-session-id, a2a-version, a2a-extensions'
+
 export class Admission {
   readonly #gatekeeper: Gatekeeper
   readonly #origins: ReadonlySet<string>
@@ -42,7 +45,7 @@ export class Admission {
   preflight(headers: IncomingHttpHeaders): Readonly<Record<string, string>> | undefined {
     const cors = this.cors(headers)
     if (cors === undefined || headers['access-control-request-method'] === undefined) return undefined
-    return { ...cors, 'access-control-allow-methods': 'GET, POST, DELETE', 'access-control-allow-headers': 'authorization, x-api-key, content-type, last-event-id, troupe-timeout, troupe-resumable', 'access-control-max-age': '600' }
+    return { ...cors, 'access-control-allow-methods': 'GET, POST, DELETE', 'access-control-allow-headers': ASKED_HEADERS, 'access-control-max-age': '600' }
   }
 
   /** A page of another site, or of a name that was made to lead here: a browser is used against the one who sits before it. */

@@ -25,10 +25,10 @@ type Tool = Extract<ChatPart, { readonly kind: 'tool' }>
 
 /** For `gateway({ faces: [openai({ … })] })`. */
 export function openai({ models = {}, embeddings = {} }: OpenAiOptions): Face {
-  const conversing = new Map(Object.entries(models))
   const embedding = new Map(Object.entries(embeddings))
   return {
-    routes: ({ clock }) => {
+    routes: ({ clock, from }) => {
+      const conversing = new Map(Object.entries(models).map(([name, model]) => [name, 'host' in model ? model : model.sentBy(from)]))
       let answered = 0
       const begin = (model: string): Head => ({ id: `chatcmpl-${clock.now().toString(36)}-${++answered}`, created: Math.floor(clock.now() / 1_000), model })
       const started = Math.floor(clock.now() / 1_000)

@@ -24,20 +24,24 @@ const MCP = '/mcp'
  * A caller sees and calls the tools that its key allows. Needs `@modelcontextprotocol/sdk`.
  */
 export function mcp(options: McpServerOptions): Face {
-  const offers = offersOf(options.actors)
-  const routes = ({ meter }: House): Route[] => [
-    {
-      method: 'POST',
-      path: MCP,
-      handle: (call) => {
-        meterBatch(call, meter)
-        return { kind: 'raw', run: (request, response) => answer(options, offers, call, request, response) }
+  // What is wrong with them is known before a gateway opens.
+  offersOf(options.actors)
+  const routes = ({ from, meter }: House): Route[] => {
+    const offers = offersOf(options.actors.map((offered) => ({ ...offered, ref: offered.ref.sentBy(from) })))
+    return [
+      {
+        method: 'POST',
+        path: MCP,
+        handle: (call) => {
+          meterBatch(call, meter)
+          return { kind: 'raw', run: (request, response) => answer(options, offers, call, request, response) }
+        },
       },
-    },
-    // Nothing is pushed to a client that did not ask.
-    { method: 'GET', path: MCP, handle: (): Answer => notAllowed },
-    { method: 'DELETE', path: MCP, handle: (): Answer => notAllowed },
-  ]
+      // Nothing is pushed to a client that did not ask.
+      { method: 'GET', path: MCP, handle: (): Answer => notAllowed },
+      { method: 'DELETE', path: MCP, handle: (): Answer => notAllowed },
+    ]
+  }
   return { routes }
 }
 
