@@ -131,13 +131,13 @@ export class Cell implements Runnable, Receiver, Target {
     return refused ?? 'accepted'
   }
 
-  /** The sender waits for room; `undefined` when too many do. */
+  /** The sender waits for room; `undefined` when too many do. What is in the log is accepted already: its sender is held back elsewhere. */
   awaitRoom(envelope: Envelope, settle: (admitted: boolean) => void): Waiter<Envelope> | undefined {
     return this.mailbox.wait(envelope, (admitted) => {
       if (admitted) keep(this, envelope)
       settle(admitted)
       if (admitted) this.wake()
-    })
+    }, envelope.entry !== 0)
   }
 
   /** Mail that a former life accepted comes first, whatever the bounds: it is accepted already. */

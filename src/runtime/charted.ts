@@ -255,8 +255,8 @@ export class Charted implements Behaviour, ChartPort, Planning {
 
   #answer(answer: Answer): void {
     const { replies } = this.cell.parts
-    if (answer.ok) replies.reply(answer.ask, answer.value)
-    else replies.fail(answer.ask, answer.error)
+    void (answer.ok ? replies.reply(answer.ask, answer.value) : replies.fail(answer.ask, answer.error))
+    this.forget(answer.ask, undefined)
   }
 
   /** A delayed send whose time has come, or one from outside a step. */
@@ -279,7 +279,7 @@ export class Charted implements Behaviour, ChartPort, Planning {
     const { endings, replies } = this.cell.parts
     endings.handled(envelope)
     // A durable asker of a durable chart waits wherever it is: on another node, or out of memory.
-    const isWaitedFor = replies.get(envelope.correlation) !== undefined || (envelope.sequence !== 0 && this.cell.ledger !== undefined)
+    const isWaitedFor = replies.get(envelope.correlation) !== undefined || (envelope.sequence !== 0 && envelope.ending !== 'cancelled' && this.cell.ledger !== undefined)
     if (envelope.correlation !== 0 && isWaitedFor) (this.owed ??= new Map()).set(envelope.correlation, envelope)
   }
 
@@ -361,9 +361,8 @@ export class Charted implements Behaviour, ChartPort, Planning {
     return false
   }
 
-  cancel(_envelope: Envelope, _reason: CancelReason): void {
-    // A chart that took a message has handled it; what it invoked is the chart's to stop.
-  }
+  /** A chart that took a message has handled it; what it invoked is the chart's to stop. */
+  cancel(_envelope: Envelope, _reason: CancelReason): void {}
 
   forget(ask: number, calledOff: CancelReason | undefined): void {
     const envelope = this.owed?.get(ask)

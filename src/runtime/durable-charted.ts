@@ -171,8 +171,10 @@ export class DurableCharted extends Charted {
 
   override cancel(envelope: Envelope, reason: CancelReason): void {
     takeSame(this.cell, envelope)
+    if (envelope.id !== this.#keeping?.id || !isOpen(this.#keeping)) return
     // The step that took it stands: the chart hears after it that its asker has left.
-    if (envelope === this.#keeping) this.askerLeft(envelope, reason)
+    this.#keeping.ending = 'cancelled'
+    this.askerLeft(this.#keeping, reason)
   }
 
   protected override notKept(error: unknown, envelope: Envelope | undefined, within: Within | undefined): void {

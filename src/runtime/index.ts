@@ -4,7 +4,7 @@
  * Say     protocol.ts, definition.ts, address.ts, ref.ts, envelope.ts, codec.ts, messagepack.ts, interceptors.ts, post.ts
  * Carry   router.ts, keyed.ts, pool.ts, topics.ts, schedules.ts, due.ts, dead-letters.ts
  *         over nodes receiver.ts, transport/transport.ts, transport/nodes.ts, transport/remote.ts, transport/room.ts, transport/peer.ts, transport/owed.ts, transport/origin.ts, transport/word.ts, transport/link.ts, transport/arrivals.ts, transport/intake.ts,
- *         transport/envelope-of.ts
+ *         transport/envelope-of.ts, transport/writes.ts
  * Hold    admission.ts, mailbox.ts, dispatcher.ts, dozing.ts
  * Act     cell.ts, start-cell.ts, behaviour.ts, handlers.ts, handler-me.ts, step-work.ts, attempt.ts, waits.ts, me.ts, charted.ts, chart-children.ts, chart-plan.ts, chart-timers.ts, xstate.ts, stand-ins.ts, event-descriptor.ts, machine-effects.ts, effect-run.ts,
  *         effects.ts, inference.ts, supervision.ts, ask-cycle.ts

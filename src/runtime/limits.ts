@@ -135,10 +135,10 @@ export const LINK_MAIL_MAX = 4_096
 /** Bytes of such messages. */
 export const LINK_MAIL_BYTES_MAX = 64 * 1_024 * 1_024
 
-/** Parcels that the log keeps for one node and that it does not have; then a durable actor that sent one waits with its next message. */
+/** Parcels that the log keeps for one node and that it does not have, or has and finds no room for; then a durable actor that sent one waits with its next message. */
 export const OWED_MAX = 4_096
 
-/** Parcels on their way to one node. */
+/** Parcels on their way to one node, of LINK_MAIL_BYTES_MAX. */
 export const OWED_WINDOW = 1_024
 
 /** Chunks that a node reads of another's stream before it says so: less than STREAM_WINDOW. */

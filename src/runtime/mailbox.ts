@@ -148,11 +148,11 @@ export class Mailbox<T extends Item> {
     }
   }
 
-  /** Lets the sender wait for room, behind those who wait already; `undefined` when too many do. */
-  wait(item: T, settle: (admitted: boolean) => void): Waiter<T> | undefined {
-    if (this.#waiting >= WAITERS_MAX) return undefined
+  /** Lets the sender wait for room, behind those who wait already; `undefined` when too many do, unless the item is accepted all the same. */
+  wait(item: T, settle: (admitted: boolean) => void, isAccepted = false): Waiter<T> | undefined {
+    if (this.#waiting >= WAITERS_MAX && !isAccepted) return undefined
     const waiter = { item, settle, gone: false }
-    if (this.#waiters === undefined || this.#waiters.length >= 2 * WAITERS_MAX) this.#waiters = this.#living()
+    if (this.#waiters === undefined || this.#waiters.length >= 2 * Math.max(WAITERS_MAX, this.#waiting)) this.#waiters = this.#living()
     this.#waiters.push(waiter)
     this.#waiting++
     return waiter

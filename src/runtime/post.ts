@@ -84,7 +84,8 @@ export class Post {
   /** A tell from outside: the promise tells that the mailbox accepted it. */
   tell(ref: Ref, message: Message, options?: TellOptions, sender = senderOf(ref)): Promise<void> {
     try {
-      if (this.closed) throw cancelled(message.type, ref.address, 'shutting-down')
+      // An actor elsewhere is no outsider: while what is under way finishes, it may tell as those here do.
+      if (this.closed && !(sender.isForeign === true && sender.address !== OUTSIDE)) throw cancelled(message.type, ref.address, 'shutting-down')
       const target = this.#parts.router.find(ref)
       if (target === undefined) throw this.#nobody(ref.address, message, sender)
       const picked = target.pick(message)
@@ -372,7 +373,8 @@ const isSingle = (picked: Receiver | readonly Receiver[]): picked is Receiver =>
 /** How long an asker waits. */
 export const patience = ({ timeout }: AskOptions = NO_OPTIONS): number => (timeout === undefined ? ASK_TIMEOUT_MS : timeout === 'none' ? Infinity : milliseconds(timeout))
 
-function checkFor(cell: Addressee, message: Message, kind: Spec['kind'] | 'any'): void {
+/** Throws `InvalidMessage` for a message that this protocol does not take in this way. */
+export function checkFor(cell: Addressee, message: Message, kind: Spec['kind'] | 'any'): void {
   const spec = cell.definition.protocol.specs[message.type]
   // What no protocol names is the receiver's to refuse, as `Unhandled`.
   if (spec === undefined) return

@@ -258,6 +258,7 @@ export class Troupe {
     this.#stopping.abort()
     this.#resumables.letGoUnread()
     await this.#drain(withinMs)
+    this.#parts.nodes?.hearNoMore()
     replies.cancelAll('shutting-down')
     for (const keyed of this.#keyed) keyed.stop()
     this.#resuming.stop()

@@ -3,7 +3,7 @@
  * Owns: its asks, streams and watches under way here.
  * Does not own: what its log brings (intake).
  */
-import { asTroupeError } from '../../ground/errors.js'
+import { asTroupeError, TroupeError } from '../../ground/errors.js'
 import { unpack } from '../codec.js'
 import type { Envelope } from '../envelope.js'
 import { PRIORITY, type PriorityName } from '../envelope.js'
@@ -13,6 +13,7 @@ import type { Sender } from '../post.js'
 import type { Message, Protocol } from '../protocol.js'
 import type { ActorEnding, Ref } from '../ref.js'
 import type { Outcome } from '../replay.js'
+import { isShutdown } from '../replies.js'
 import { envelopeOf } from './envelope-of.js'
 import type { Nodes } from './nodes.js'
 import type { Word } from './word.js'
@@ -55,6 +56,11 @@ export class Arrivals {
   mail({ kind, leftMs, envelope: bytes }: Extract<Word, { t: 'mail' }>): void {
     const envelope = envelopeOf(bytes, 0)
     const { id } = envelope
+    try {
+      this.#nodes.assertHere(envelope.to)
+    } catch (error) {
+      return this.#say({ t: 'outcome', id, outcome: { ok: false, error } })
+    }
     const topic = this.#nodes.topicOf(envelope.to)
     if (topic !== undefined) for (const copy of this.copies(envelope, topic)) this.hand(copy)
     if (topic !== undefined) return this.#say({ t: 'taken', id })
@@ -86,8 +92,14 @@ export class Arrivals {
     }
     this.#asking(envelope, leftMs, signal).then(
       (value) => settle({ ok: true, value }),
-      (error: unknown) => settle({ ok: false, error: asTroupeError(error) }),
+      (error: unknown) => settle({ ok: false, error: this.#failure(error, envelope) }),
     )
+  }
+
+  /** To whoever asked from another node this one's end is no wish: it may have been done or not. */
+  #failure(error: unknown, { id, type, to }: Envelope): TroupeError {
+    if (!isShutdown(error)) return asTroupeError(error)
+    return new TroupeError('Interrupted', `${type} of ${to} has no known outcome: its node stops`, 'ask again once it is back, where twice does no harm', { id, node: this.#nodes.name, address: to })
   }
 
   async #asking(envelope: Envelope, leftMs: number, signal: AbortSignal): Promise<unknown> {
@@ -106,7 +118,7 @@ export class Arrivals {
         if (--work.credit === 0) await new Promise<void>((resolve) => (work.wake = resolve))
       }
     } catch (error) {
-      outcome = { ok: false, error: asTroupeError(error) }
+      outcome = { ok: false, error: this.#failure(error, envelope) }
     }
     if (this.#work.get(id) !== work) return
     this.#work.delete(id)

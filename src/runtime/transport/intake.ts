@@ -7,20 +7,25 @@
  *     once, however often it comes.
  * I2. Parcels are dealt with in their order; the sender hears of each batch once it is in the store.
  * I3. What may have reached a volatile actor's former life is not given to its next one: its asker is told so.
+ * I4. What is in the log is accepted: it waits for room before its actor, however much does, and the sender is told how much.
  */
 import { asTroupeError, describe, TroupeError } from '../../ground/errors.js'
+import type { Address } from '../address.js'
+import type { Cell } from '../cell.js'
 import { pack, unpack } from '../codec.js'
-import { isOpen, type Envelope } from '../envelope.js'
+import { Envelope } from '../envelope.js'
 import { mailEntry, replyEntry } from '../ledger.js'
-import { INTAKE_BATCH, OWED_MAX, STORE_RETRY_MS } from '../limits.js'
+import { INTAKE_BATCH, OWED_MAX } from '../limits.js'
 import type { NewEntry } from '../log-entry.js'
 import type { Parts } from '../parts.js'
-import { checkBody, type Message } from '../protocol.js'
+import { checkFor } from '../post.js'
+import type { Message } from '../protocol.js'
 import type { Outcome } from '../replay.js'
 import type { Arrivals } from './arrivals.js'
 import { envelopeOf } from './envelope-of.js'
 import type { Nodes } from './nodes.js'
-import { unpackParcel, type Parcel, type Word } from './word.js'
+import { unpackParcel, type MailKind, type Parcel, type Word } from './word.js'
+import { Writes } from './writes.js'
 
 type ParcelWord = Extract<Word, { t: 'parcel' }>
 
@@ -45,8 +50,11 @@ export class Intake {
   /** The last one that has had its effect. */
   #done: number
   #isBusy = false
-  /** Mail of durable askers in the log of durable actors here, by the ask. */
-  readonly #asked = new Map<number, Envelope>()
+  readonly #writes: Writes
+  #closed = false
+  /** How much of what came waits for room, and how much of that the sender knows of. */
+  #behind = 0
+  #told = 0
 
   constructor(node: string, parts: Parts, nodes: Nodes, arrivals: Arrivals, say: (word: Word) => void) {
     this.#node = node
@@ -54,10 +62,27 @@ export class Intake {
     this.#nodes = nodes
     this.#arrivals = arrivals
     this.#say = say
-    const value = parts.journal?.get(['heard', node])
-    const [, log, n] = value === undefined ? [VERSION, 0, 0] : (unpack(value) as [number, number, number])
+    this.#writes = new Writes(parts.clock, (error) => parts.log(`@${node}`, ['what came from it could not be written, and is tried again:', error]))
+    const [log, n] = this.#heard()
     this.#log = log
     this.#come = this.#done = n
+  }
+
+  /** Up to which parcel of which log a former life has had them. */
+  #heard(): readonly [log: number, n: number] {
+    const key = `what came from node ${this.#node}`
+    try {
+      const value = this.#parts.journal?.get(['heard', this.#node])
+      if (value === undefined) return [0, 0]
+      const [version, log, n] = unpack(value) as [number, number, number]
+      if (version !== VERSION) throw new TroupeError('Incompatible', `the record of ${key} has version ${version}, this is ${VERSION}`, 'open the store with the version of Troupe that wrote it, or a later one')
+      return [log, n]
+    } catch (error) {
+      // What has had its effect here is not known any more, so nothing more is taken: it stays with its sender.
+      this.#closed = true
+      this.#parts.log(`@${this.#node}`, [`no durable mail is taken from it, since the record of ${key} cannot be read:`, error])
+      return [0, 0]
+    }
   }
 
   log(log: number): void {
@@ -68,6 +93,7 @@ export class Intake {
   }
 
   parcel(word: ParcelWord): void {
+    if (this.#closed) return
     const parcel = unpackParcel(word.parcel)
     if (word.n <= this.#come) return this.#again(word, parcel)
     // It has not come, so that it comes again.
@@ -84,7 +110,12 @@ export class Intake {
       const envelope = envelopeOf(parcel.envelope, 0)
       if (envelope.correlation !== 0 && !this.#nodes.isDurableHere(envelope.to)) this.#doubt(word.n, envelope)
     }
-    this.#say({ t: 'have', n: this.#done })
+    this.#have()
+  }
+
+  #have(): void {
+    this.#told = this.#behind
+    this.#say({ t: 'have', n: this.#done, behind: this.#behind })
   }
 
   /** I3 */
@@ -100,30 +131,45 @@ export class Intake {
     while (this.#queue.length > 0) {
       const batch = this.#queue.splice(0, INTAKE_BATCH)
       const log = this.#log
-      const brought = batch.map(({ word, parcel }) => this.#bring(word, parcel))
+      const brought = batch.map(({ word, parcel }) => this.#safely(word, () => this.#bring(word, parcel)) ?? NOTHING_BROUGHT)
       const n = (batch.at(-1) as { word: ParcelWord }).word.n
       const numbers = await this.#write(log, n, brought.flatMap(({ entries }) => entries))
-      if (log !== this.#log) continue
+      if (this.#closed) return
       let at = 0
-      for (const { entries, act } of brought) act(numbers.slice(at, (at += entries.length)))
+      for (const [i, { entries, act }] of brought.entries()) {
+        const own = numbers.slice(at, (at += entries.length))
+        this.#safely((batch[i] as { word: ParcelWord }).word, () => act(own))
+      }
+      // Of a log that its node has lost since, nobody wants to hear.
+      if (log !== this.#log) continue
       this.#done = n
-      this.#say({ t: 'have', n })
+      this.#have()
     }
     this.#isBusy = false
   }
 
+  /** A parcel that cannot be dealt with harms no other. */
+  #safely<T>({ n }: ParcelWord, work: () => T): T | undefined {
+    try {
+      return work()
+    } catch (error) {
+      this.#parts.log(`@${this.#node}`, [`its parcel ${n} cannot be dealt with:`, error])
+      return undefined
+    }
+  }
+
   /** I1. While the store has no room it is tried again; the sender waits. */
   async #write(log: number, n: number, entries: readonly NewEntry[]): Promise<readonly number[]> {
-    const { journal, clock } = this.#parts
+    const { journal } = this.#parts
     if (journal === undefined) return []
-    for (;;) {
-      try {
-        return await journal.keepBeside({ kind: 'put', key: ['heard', this.#node], value: pack([VERSION, log, n]) }, entries)
-      } catch (error) {
-        this.#parts.log(`@${this.#node}`, ['what came from it could not be written, and is tried again:', error])
-        await new Promise<void>((resolve) => clock.timer(STORE_RETRY_MS, resolve, true))
-      }
-    }
+    return this.#writes.insist(() => journal.keepBeside({ kind: 'put', key: ['heard', this.#node], value: pack([VERSION, log, n]) }, entries))
+  }
+
+  /** Takes nothing more: what is not in the store yet stays with its sender. Resolves when nothing is on its way there. */
+  close(): Promise<void> {
+    this.#closed = true
+    this.#queue.length = 0
+    return this.#writes.close()
   }
 
   // ── what it brings ────────────────────────────────────────────────────────────────────────────
@@ -132,7 +178,8 @@ export class Intake {
     if (parcel.t === 'reply') return this.#reply(parcel)
     const envelope = envelopeOf(parcel.envelope, word.leftMs === 0 ? 0 : this.#parts.clock.now() + word.leftMs)
     try {
-      if (this.#nodes.isDurableHere(envelope.to)) return this.#mail(envelope)
+      this.#nodes.assertHere(envelope.to)
+      if (this.#nodes.isDurableHere(envelope.to)) return this.#mail(envelope, parcel.kind)
     } catch (error) {
       return this.#refused(envelope, asTroupeError(error))
     }
@@ -155,20 +202,25 @@ export class Intake {
   }
 
   /** Throws what refuses it. */
-  #mail(envelope: Envelope): Brought {
-    this.#check(envelope)
-    return {
-      entries: [mailEntry(undefined, envelope)],
-      act: ([n]) => {
-        if (envelope.correlation !== 0) this.#note(envelope)
-        this.#deliver(envelope, n as number)
-      },
-    }
+  #mail(envelope: Envelope, kind: MailKind): Brought {
+    this.#check(envelope, kind)
+    this.#wake(envelope.to)
+    return { entries: [mailEntry(undefined, envelope)], act: ([n]) => this.#deliver(envelope, n as number) }
   }
 
-  #check({ to, type, body }: Envelope): void {
-    const spec = this.#nodes.protocolOf(to)?.specs[type]
-    if (spec !== undefined) checkBody(spec, unpack(body) as Message)
+  #check({ to, type, body }: Envelope, kind: MailKind): void {
+    const protocol = this.#nodes.protocolOf(to)
+    if (protocol !== undefined) checkFor({ address: to, definition: { protocol } }, { ...(unpack(body) as Message), type }, kind === 'told' ? 'event' : kind)
+  }
+
+  /** Throws why its actor cannot be there. One that finds no room to wake in has its mail when it does. */
+  #wake(to: Address): Cell | undefined {
+    try {
+      return this.#parts.router.cell(to)
+    } catch (error) {
+      if (asTroupeError(error).code === 'Overloaded') return undefined
+      throw error
+    }
   }
 
   /** An asker that is durable hears of it by the log, like of any outcome. */
@@ -178,16 +230,27 @@ export class Intake {
     return { entries, act: () => this.#parts.endings.dead(envelope, 'refused', error) }
   }
 
+  /** I4 */
   #deliver(envelope: Envelope, n: number): void {
-    const { router, unclaimed, endings, wakes } = this.#parts
-    unclaimed.arrived([envelope], [n])
+    envelope.entry = n
+    const { router, clock, wakes } = this.#parts
+    let cell: Cell | undefined
     try {
-      const cell = router.cell(envelope.to)
-      if (cell?.accept(envelope) === 'full' && cell.awaitRoom(envelope, noop) === undefined) endings.dead(envelope, 'overloaded')
+      cell = router.cell(envelope.to)
     } catch {
       // Too many are at work for it to wake: it finds this in the log once there is room.
-      wakes.wake(envelope.to)
+      return wakes.wake(envelope.to)
     }
+    cell?.ledger?.arrived(envelope, n, clock.now())
+    if (cell?.accept(envelope) !== 'full') return
+    this.#behind++
+    cell.awaitRoom(envelope, () => this.#caughtUp())
+  }
+
+  /** The sender hears of it now and then, and when nothing waits any more. */
+  #caughtUp(): void {
+    this.#behind--
+    if (this.#behind === 0 || this.#told - this.#behind >= INTAKE_BATCH) this.#have()
   }
 
   /** A node with a store has written that a parcel has come before anybody here was given it. */
@@ -223,26 +286,17 @@ export class Intake {
     }
   }
 
-  // ── asks of durable askers ────────────────────────────────────────────────────────────────────
-
-  #note(envelope: Envelope): void {
-    if (this.#asked.size >= OWED_MAX) for (const [ask, each] of this.#asked) if (!isOpen(each)) this.#asked.delete(ask)
-    this.#asked.set(envelope.correlation, envelope)
-  }
-
-  /** Its asker does not want the outcome any more. */
-  off(ask: number): void {
-    const envelope = this.#asked.get(ask)
-    this.#asked.delete(ask)
-    if (envelope === undefined) return
+  /** The asker of an ask that may be in the log here does not want the outcome any more. */
+  off(ask: number, to: Address): void {
     try {
-      const cell = this.#parts.router.present(envelope.to)
+      const cell = this.#parts.router.present(to)
+      cell?.cancel(new Envelope(ask, to, '', '', NOTHING, ask, 0, 0, 1, ask, 0, 0), 'caller')
       cell?.forget(ask, 'caller')
-      cell?.cancel(envelope, 'caller')
     } catch (error) {
-      this.#parts.log(envelope.to, ['could not be woken to call off an ask:', error])
+      this.#parts.log(to, ['could not be woken to call off an ask:', error])
     }
   }
 }
 
-const noop = (): void => {}
+const NOTHING = new Uint8Array()
+const NOTHING_BROUGHT: Brought = { entries: [], act: () => {} }

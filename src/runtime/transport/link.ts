@@ -91,7 +91,10 @@ export class Link {
   /** Nothing is said or heard any more; the peer is told, if the transport carries that. */
   close(): void {
     if (this.#closed) return
-    if (this.#peer !== undefined) this.#frame(['bye', this.#life, this.#peer])
+    if (this.#peer !== undefined) {
+      this.#flush()
+      this.#frame(['bye', this.#life, this.#peer])
+    }
     this.#closed = true
     this.#timer?.cancel()
     this.#quiet?.cancel()

@@ -5,7 +5,7 @@
  *
  * Invariant: every node finds the same node for an address, so an actor runs on one of them and nowhere else.
  */
-import { describe, TroupeError } from '../../ground/errors.js'
+import { asTroupeError, describe, TroupeError } from '../../ground/errors.js'
 import type { Address } from '../address.js'
 import { packEnvelope } from '../codec.js'
 import type { Envelope } from '../envelope.js'
@@ -60,12 +60,12 @@ export class Nodes {
   readonly #transport: Transport
   readonly #place: (address: Address) => string
   readonly #ways = new Map<string, Way>()
-  /** Nodes whose bytes could not be understood: said once of each. */
+  /** Nodes whose bytes could not be understood, each with the cause. */
   readonly #strange = new Set<string>()
   #parts: Parts | undefined
   #origin = 0
   #local: Local | undefined
-  #closed = false
+  #isDeaf = false
 
   /** Throws `InvalidDefinition`. */
   constructor({ name, nodes, transport, place }: NodeOptions) {
@@ -121,6 +121,12 @@ export class Nodes {
   /** Whether an address belongs to another node. What came from outside belongs to none. */
   isAway(address: Address): boolean {
     return address !== '' && this.nodeOf(address) !== this.name
+  }
+
+  /** Throws `InvalidDefinition` when this node would send on what another has sent here: they place it differently. */
+  assertHere(address: Address): void {
+    const node = this.nodeOf(address)
+    if (node !== this.name) throw new TroupeError('InvalidDefinition', `${address} is placed here by another node, and on ${node} by ${this.name}`, 'give all nodes the same `nodes` and the same `place`', { address })
   }
 
   /** The way to an address on another node. */
@@ -185,11 +191,12 @@ export class Nodes {
 
   #open(name: string): Way {
     const parts = this.#parts as Parts
-    const say = (word: Word): void => link.say(packWord(word))
+    const say = (word: Word): void => link.say(packSafely(word))
     const link: Link = new Link({
       clock: parts.clock,
       send: (bytes) => this.#transport.send(name, bytes),
-      heard: (item) => this.#heard(way, item),
+      // One that is not understood keeps none of those behind it.
+      heard: (item) => this.#understood(name, () => this.#heard(way, unpackWord(item))),
       waits: () => way.peer.waits || way.arrivals.waits,
       broke: (why) => this.#broke(way, why),
     })
@@ -201,18 +208,23 @@ export class Nodes {
 
   /** Bytes that are not understood harm nobody: they are as good as lost. */
   #receive(from: string, bytes: Uint8Array): void {
-    if (this.#closed || !this.others.includes(from)) return
+    if (this.#isDeaf || !this.others.includes(from)) return
+    this.#understood(from, () => this.#way(from).link.receive(bytes))
+  }
+
+  /** What is not understood is said once for each cause. */
+  #understood(from: string, work: () => void): void {
     try {
-      this.#way(from).link.receive(bytes)
+      work()
     } catch (error) {
-      if (this.#strange.has(from)) return
-      this.#strange.add(from)
+      const cause = `${from} ${asTroupeError(error).code}`
+      if (this.#strange.has(cause)) return
+      this.#strange.add(cause)
       this.#parts?.log(NODE + from, ['sent what cannot be understood:', describe(error)])
     }
   }
 
-  #heard({ peer, arrivals, intake }: Way, item: Uint8Array): void {
-    const word = unpackWord(item)
+  #heard({ peer, arrivals, intake }: Way, word: Word): void {
     switch (word.t) {
       case 'mail':
         return arrivals.mail(word)
@@ -221,7 +233,7 @@ export class Nodes {
       case 'parcel':
         return intake.parcel(word)
       case 'have':
-        return peer.have(word.n)
+        return peer.have(word.n, word.behind)
       case 'held':
         return peer.owed?.holds(word.n, word.ask)
       case 'taken':
@@ -234,7 +246,7 @@ export class Nodes {
         return arrivals.read(word.id, word.count)
       case 'off':
         arrivals.off(word.id)
-        return intake.off(word.id)
+        return word.to === undefined ? undefined : intake.off(word.id, word.to)
       case 'stop':
         return arrivals.stop(word.id, word.address)
       case 'watch':
@@ -255,14 +267,35 @@ export class Nodes {
     return true
   }
 
+  /** The actors here are about to end: what comes from now on stays with its sender, which hears of that when this closes. */
+  hearNoMore(): void {
+    this.#isDeaf = true
+    for (const { intake } of this.#ways.values()) void intake.close()
+  }
+
+  /** Resolves when nothing of this is on its way to the store, and nothing more can come. */
   async close(): Promise<void> {
-    this.#closed = true
-    for (const { link, peer, arrivals } of this.#ways.values()) {
+    this.hearNoMore()
+    const closed = [...this.#ways.values()].map(async ({ link, peer, arrivals, intake }) => {
       link.close()
       arrivals.broke()
-      peer.close()
-    }
+      await Promise.all([peer.close(), intake.close()])
+    })
+    await Promise.all(closed)
     await this.#transport.close()
+  }
+}
+
+/** What cannot be packed is an answer of an actor here: whoever waits for it is told why there is none. */
+function packSafely(word: Word): Uint8Array {
+  try {
+    return packWord(word)
+  } catch (error) {
+    const why = asTroupeError(error)
+    const told = new TroupeError(why.code, why.message, why.hint)
+    if (word.t === 'outcome') return packWord({ ...word, outcome: { ok: false, error: told } })
+    if (word.t === 'ended') return packWord({ ...word, ending: { kind: 'failed', error: told } })
+    throw error
   }
 }
 

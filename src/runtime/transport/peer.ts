@@ -12,7 +12,7 @@ import { TroupeError, asTroupeError } from '../../ground/errors.js'
 import type { Address } from '../address.js'
 import { MESSAGE_BYTES_MAX, packEnvelope } from '../codec.js'
 import { ofLife, type CancelReason, type Envelope } from '../envelope.js'
-import { LINK_MAIL_BYTES_MAX, LINK_MAIL_MAX, READ_CHUNKS } from '../limits.js'
+import { LINK_MAIL_BYTES_MAX, LINK_MAIL_MAX, READ_CHUNKS, WAITERS_MAX } from '../limits.js'
 import type { Parts } from '../parts.js'
 import type { ActorEnding } from '../ref.js'
 import type { Outcome } from '../replay.js'
@@ -73,17 +73,17 @@ export class Peer {
   // ── mail ──────────────────────────────────────────────────────────────────────────────────────
 
   accept(envelope: Envelope): 'accepted' | 'full' | TroupeError {
-    if (envelope.body.length > MESSAGE_BYTES_MAX - WORD_BYTES_MAX) {
+    if (envelope.entry === 0 && envelope.body.length > MESSAGE_BYTES_MAX - WORD_BYTES_MAX) {
       const error = new TroupeError('InvalidMessage', `${envelope.type} has ${envelope.body.length} bytes, more than one message to another node holds`, 'send it in parts, as a stream')
       return this.#world.endings.dead(envelope, 'invalid', error)
     }
-    return this.room.size === 0 && this.#admit(envelope) ? 'accepted' : 'full'
+    return (this.room.size === 0 || (envelope.entry !== 0 && this.room.size >= WAITERS_MAX)) && this.#admit(envelope) ? 'accepted' : 'full'
   }
 
   #admit(envelope: Envelope): boolean {
     if (envelope.entry !== 0) {
-      // It is in the log, and leaves from there; its sender goes on once not too much waits.
-      if (this.owed?.full === true) return false
+      // It is in the log, and leaves from there; its sender goes on once not too much waits. Too many that wait go on.
+      if (this.owed?.full === true && this.room.size < WAITERS_MAX) return false
       this.#world.inspection.ended(envelope, 'forwarded')
       return true
     }
@@ -119,9 +119,10 @@ export class Peer {
     return sent
   }
 
-  /** Nobody wants the outcome: its node is told, unless it is this side's life that ends and a next one that goes on with the ask. */
-  cancel(envelope: Envelope, reason: CancelReason): void {
-    if (!(ofLife(reason) && envelope.entry !== 0)) this.#say({ t: 'off', id: envelope.id })
+  /** Nobody wants the outcome: its node is told, unless it is the life of a durable asker that ends, whose next one goes on with the ask. */
+  cancel({ id, to, sequence }: Envelope, reason: CancelReason): void {
+    if (sequence === 0) this.#say({ t: 'off', id })
+    else if (!ofLife(reason)) this.owed?.off(id, to)
   }
 
   /** An ask is settled here. */
@@ -142,9 +143,9 @@ export class Peer {
     sent.accepted()
   }
 
-  /** It has all parcels up to this one: there is room for more. */
-  have(n: number): void {
-    this.owed?.have(n)
+  /** It has all parcels up to this one: there may be room for more. */
+  have(n: number, behind: number): void {
+    this.owed?.have(n, behind)
     this.room.look()
   }
 
@@ -223,9 +224,10 @@ export class Peer {
     this.room.look()
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.broke('this node stops')
     this.room.close()
+    await this.owed?.close()
   }
 }
 

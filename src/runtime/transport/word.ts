@@ -21,8 +21,8 @@ export type Word =
   | { readonly t: 'log'; readonly log: number }
   /** A parcel with its number in the sender's log; `again` when a former life may have had it. */
   | { readonly t: 'parcel'; readonly n: number; readonly again: boolean; readonly leftMs: number; readonly parcel: Uint8Array }
-  /** All parcels up to this one are dealt with here, or in the log. */
-  | { readonly t: 'have'; readonly n: number }
+  /** All parcels up to this one are dealt with here, or in the log; of what they brought so much waits for room before its actor. */
+  | { readonly t: 'have'; readonly n: number; readonly behind: number }
   /** The ask of this parcel is with a volatile actor: it is dealt with when its outcome is there. */
   | { readonly t: 'held'; readonly n: number; readonly ask: number }
   /** The mailbox has accepted it. */
@@ -31,8 +31,8 @@ export type Word =
   | { readonly t: 'chunk'; readonly id: number; readonly value: unknown }
   /** So many chunks more have been read. */
   | { readonly t: 'read'; readonly id: number; readonly count: number }
-  /** Nobody wants the outcome any more. */
-  | { readonly t: 'off'; readonly id: number }
+  /** Nobody wants the outcome any more; with whom a durable actor asked, whose ask may be in the log. */
+  | { readonly t: 'off'; readonly id: number; readonly to?: Address }
   | { readonly t: 'stop'; readonly id: number; readonly address: Address }
   | { readonly t: 'watch'; readonly id: number; readonly address: Address }
   | { readonly t: 'ended'; readonly id: number; readonly ending: ActorEnding }
