@@ -60,7 +60,7 @@ export class Nodes {
   readonly #transport: Transport
   readonly #place: (address: Address) => string
   readonly #ways = new Map<string, Way>()
-  /** Nodes whose bytes could not be understood, each with the cause. */
+  /** Whose bytes could not be understood. */
   readonly #strange = new Set<string>()
   #parts: Parts | undefined
   #origin = 0
@@ -212,12 +212,12 @@ export class Nodes {
     this.#understood(from, () => this.#way(from).link.receive(bytes))
   }
 
-  /** What is not understood is said once for each cause. */
+  /** What is not understood is said once of each node, and once more when it runs another version. */
   #understood(from: string, work: () => void): void {
     try {
       work()
     } catch (error) {
-      const cause = `${from} ${asTroupeError(error).code}`
+      const cause = asTroupeError(error).code === 'Incompatible' ? `${from} is another version` : from
       if (this.#strange.has(cause)) return
       this.#strange.add(cause)
       this.#parts?.log(NODE + from, ['sent what cannot be understood:', describe(error)])
