@@ -269,3 +269,25 @@ test('an ask that is called off at once is called off there too', async () => {
   for (const to of ['far', 'far-durable']) expect(await heard(stage, a, `near-${to}`)).toEqual(['DeadlineExceeded'])
   for (const to of ['far', 'far-durable']) expect(await stage.pass(b.ref(Far, to).ask({ type: 'all' }, { timeout: 500 }))).toEqual([])
 })
+
+test.each([['a', ['actor', '@b']], ['b', ['heard', 'a']]] as const)('a damaged record of node %s about the other, %j: it is told, and all that does not need it works', async (whose, key) => {
+  const stage = new TwoNodes()
+  const lives = [await stage.node('a'), await stage.node('b')] as const
+  lives[1].spawn('far', far(true))
+  await stage.pass(lives[0].spawn('near', near()).tell({ type: 'flood', from: 0, count: 3 }))
+  await stage.clock.advance(1_000)
+  await stage.pass(Promise.all(lives.map((troupe) => troupe.stop())))
+  const store = await (stage.stores[whose] as NonNullable<(typeof stage.stores)[string]>)()
+  expect(store.get(key)).toBeDefined()
+  await store.commit([{ kind: 'put', key, value: Uint8Array.of(0xc1, 1, 2, 3, 4, 5, 6) }])
+  const a = await stage.node('a')
+  const b = await stage.node('b')
+  const ref = b.spawn('far', far(true))
+  void a.spawn('near', near()).tell({ type: 'flood', from: 3, count: 1 })
+  await stage.pass(a.ref(Far, 'far').tell({ type: 'put', n: 10 }))
+  await stage.clock.advance(5_000)
+  // Once what has come is not known, nothing durable is taken any more: it stays with its sender.
+  expect(new Set(await stage.pass(ref.ask({ type: 'all' })))).toEqual(new Set(whose === 'a' ? [0, 1, 2, 3, 10] : [0, 1, 2, 10]))
+  expect((await stage.pass(ref.ask({ type: 'all' }))).length).toBe(whose === 'a' ? 5 : 4)
+  expect(stage.logged.filter((line) => line.includes('StoreCorrupt') || line.includes('damaged'))).not.toEqual([])
+})

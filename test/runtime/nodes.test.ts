@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { actor, createTroupe, event, memory, protocol, request, stream, type ActorEnding, type Troupe, type TroupeOptions } from 'troupe'
 import { virtualClock, type VirtualClock } from 'troupe/testing'
+import { pack } from '../../src/runtime/codec.js'
 import { Hub, passing } from './hub.js'
 import { any, gate, rejection } from './stage.js'
 
@@ -321,6 +322,9 @@ test('what a node says in bytes that nobody understands is as good as lost', asy
   for (let i = 0; i < 500; i++) raw.send('b', Uint8Array.from({ length: 1 + (i % 50) }, () => Math.floor(stage.clock.random() * 256)))
   await stage.clock.advance(5)
   expect(stage.logged.filter((line) => line.includes('cannot be understood'))).toHaveLength(1)
+  for (let i = 0; i < 3; i++) raw.send('b', pack([2, 'greeting', 'of a later version']))
+  await stage.clock.advance(5)
+  expect(stage.logged.filter((line) => line.includes('speaks version 2'))).toHaveLength(1)
   const a = await stage.node('a')
   await stage.pass(a.ref(Counter, 'far').tell({ type: 'add', by: 1 }))
 })

@@ -11,8 +11,12 @@
  *     none comes. No timer stands otherwise.
  */
 import type { Clock, Timer } from '../../ground/clock.js'
+import { TroupeError } from '../../ground/errors.js'
 import { pack, unpack } from '../codec.js'
 import { LINK_BYTES, LINK_QUIET_MS, LINK_RETRY_MAX_MS, LINK_RETRY_MS, LINK_SILENT_MS, LINK_WINDOW } from '../limits.js'
+
+/** Of the frames and of the words in them; its place, first in each frame, never changes. */
+const VERSION = 1
 
 /** Why all that was said and not acknowledged is in doubt. */
 export type Break = 'the node began anew' | 'the node is silent' | 'the node stopped' | 'this node stops'
@@ -257,7 +261,7 @@ export class Link {
   }
 
   #frame(frame: Frame): void {
-    this.#port.send(pack(frame).slice())
+    this.#port.send(pack([VERSION, ...frame]).slice())
   }
 
   #watch(): void {
@@ -294,10 +298,13 @@ export class Link {
   }
 }
 
+/** Throws `Incompatible` for what another version says. */
 function frameOf(value: unknown): Frame {
-  const [kind, ...rest] = Array.isArray(value) ? (value as unknown[]) : []
+  const [version, ...frame] = Array.isArray(value) ? (value as unknown[]) : []
+  if (Number.isSafeInteger(version) && version !== VERSION) throw new TroupeError('Incompatible', `another node speaks version ${version as number} of what nodes say to each other, this one ${VERSION}`, 'run the same version of Troupe on all nodes', { version, supported: VERSION })
+  const [kind, ...rest] = version === VERSION ? frame : []
   const numbers = (count: number): boolean => rest.slice(0, count).every(Number.isSafeInteger) && rest.length >= count
   const known = kind === 'hello' || kind === 'welcome' || kind === 'bye' ? numbers(2) : kind === 'said' && numbers(4) && Array.isArray(rest[4]) && rest[4].every((item) => item instanceof Uint8Array)
-  if (known) return value as Frame
+  if (known) return frame as unknown as Frame
   throw new TypeError('these bytes are no frame of a link')
 }
