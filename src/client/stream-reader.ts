@@ -24,6 +24,9 @@ export interface Opening {
   readonly signal: AbortSignal | undefined
 }
 
+/** No event of the gateway's: what to go on after when none has come yet. */
+const OPENED = '(opened)'
+
 interface Event {
   readonly event: string
   readonly id: string
@@ -42,6 +45,10 @@ export async function* readStream(opening: Opening): AsyncGenerator<unknown, und
     for (let broken = 0; ; ) {
       try {
         for await (const { event, id, data } of connected(opening, last, leave.signal)) {
+          if (event === OPENED) {
+            last = id
+            continue
+          }
           over = event === 'end' || event === 'error'
           if (event === 'end') return
           const chunk = parse(data)
@@ -83,6 +90,8 @@ async function* connected({ url, send, clock, idleMs, message, headers }: Openin
   const signal = AbortSignal.any([leave, line.signal])
   const response = await heard(send(url, { method: 'POST', headers: { ...headers, accept: 'text/event-stream', 'troupe-resumable': 'yes', ...(last !== '' && { 'last-event-id': last }) }, body: toJson(message()), signal }))
   if (!response.ok) throw await heard(fromResponse(response))
+  const start = response.headers.get('troupe-stream')
+  if (last === '' && start !== null) yield { event: OPENED, id: start, data: '' }
   const pieces = piecesOf(response)
   let text = ''
   try {

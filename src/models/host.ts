@@ -95,6 +95,10 @@ class ModelHost implements Host {
     this.#resident = new Resident(this.#clock)
   }
 
+  now(): number {
+    return this.#clock.now()
+  }
+
   infer(task: string, model: string, input: unknown, options: InferOptions = {}): Inference {
     if (task === 'generate') return this.generate(model, input as GenerateRequest, options)
     const { inputs, how } = inputsOf(input)

@@ -112,7 +112,7 @@ export class EffectRun {
       stream: (to, message) => parts.post.stream(parts.ref(to.protocol, to.address) as never, message, {}, sender) as AsyncIterableIterator<never>,
       infer: (task, model, input, options = {}) => {
         const signal = options.signal === undefined ? this.#signal : AbortSignal.any([this.#signal, options.signal])
-        const begin = (): Inference => runInference(this.#wanted(() => parts.kernels(definition)), task, model, input, { ...options, signal })
+        const begin = (): Inference => runInference(this.#wanted(() => parts.kernels(definition)), task, model, input, { ...options, clock: parts.clock, signal })
         return (this.#durable === undefined ? begin() : this.#durable.infer(`${task} ${model}`, input, begin)) as never
       },
     }

@@ -161,7 +161,7 @@ export class HandlerMe implements Sender, Asker {
     const { parts, definition } = this.#cell
     const signal = options.signal === undefined ? this.signal : AbortSignal.any([this.signal, options.signal])
     const deadline = Math.min(this.handling?.deadline || Infinity, options.deadline ?? Infinity)
-    return runInference(this.afterSegment(() => parts.kernels(definition)), task, model, input, { ...options, signal, ...(deadline < Infinity && { deadline }) })
+    return runInference(this.afterSegment(() => parts.kernels(definition)), task, model, input, { ...options, clock: parts.clock, signal, deadline })
   }
 
   step<T>(name: string, run: (work: StepWork) => T | Promise<T>, { timeout }: { readonly timeout?: Duration } = {}): Promise<T> {

@@ -42,10 +42,13 @@ class Tape implements Cassette {
   /** How many calls of each kind were played. */
   readonly #at = new Map<string, number>()
   #writing: Promise<void> = Promise.resolve()
+  now?: () => number
 
   constructor(file: string, source: Kernels | undefined) {
     this.#file = file
     this.#source = source
+    const now = source?.now
+    if (source !== undefined && now !== undefined) this.now = () => now.call(source)
   }
 
   async load(): Promise<void> {

@@ -8,8 +8,12 @@ export class FaultyKernels implements Kernels {
   #failing = 0
   #onSettled: (() => void) | undefined
 
+  now?: () => number
+
   constructor(inner: Kernels) {
     this.#inner = inner
+    const { now } = inner
+    if (now !== undefined) this.now = () => now.call(inner)
   }
 
   /** The next calls fail. */

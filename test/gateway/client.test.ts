@@ -99,6 +99,16 @@ describe('a client', () => {
     expect(between.connections).toBe(3)
   })
 
+  test('takes a stream up whose connection broke before its first chunk', async () => {
+    stage = await open()
+    const between = await breakingProxy(stage.port, [1_500, Infinity])
+    const numbers: number[] = []
+    for await (const { n } of client(Counter, `${between.url}/actors/counter`).stream({ type: 'count', to: 10, size: 20_000 })) numbers.push(n)
+    between.close()
+    expect(numbers).toEqual(Array.from({ length: 10 }, (_, i) => i + 1))
+    expect(between.connections).toBe(2)
+  })
+
   test('takes a stream up whose connection has silently gone, although the gateway takes it for open', async () => {
     stage = await open()
     const between = await breakingProxy(stage.port, [50_000, Infinity], { silently: true })

@@ -68,7 +68,7 @@ async function* once(said: Said, manner: Manner, purse: Purse, me: Caller, read:
   const { model, voice, maxTokens, temperature, holdsText } = manner
   const tokens = Math.min(maxTokens, purse.tokensLeft)
   const request = { ...voice.ask(said), maxTokens: tokens, ...(temperature !== undefined && { temperature }) }
-  const options = { urgency: 'interactive', deadline: Math.min(purse.deadline, me.clock.now() + MODEL_CALL_MS) } as const
+  const options = { urgency: 'interactive', deadline: purse.deadline, timeout: MODEL_CALL_MS } as const
   const reader = voice.reader(said)
   const shows = reader !== undefined && !holdsText
   const call = me.infer<GenerateResult, GeneratePart>('generate', model, request, options)

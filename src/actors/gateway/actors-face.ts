@@ -83,10 +83,12 @@ class Desk {
 
   async #stream(call: Call, ref: Ref, message: Message, timeout: number | undefined): Promise<Answer> {
     const reading = this.#reading(call, ref, message, timeout)
+    // A connection may break before its first event is read: this is what to go on after then.
+    const start = reading.eventId()
     const next = reading.chunks.next()
     try {
       const first = await firstOf(next, this.#house.clock)
-      return { kind: 'events', run: (events) => send(reading, first.kind === 'chunk' ? first.next : next, events, call.signal) }
+      return { kind: 'events', ...(start !== '' && { headers: { 'troupe-stream': start } }), run: (events) => send(reading, first.kind === 'chunk' ? first.next : next, events, call.signal) }
     } catch (error) {
       reading.left()
       throw error

@@ -38,7 +38,7 @@ export class Admission {
   cors(headers: IncomingHttpHeaders): Readonly<Record<string, string>> | undefined {
     const { origin } = headers
     if (origin === undefined || !this.#origins.has(origin)) return undefined
-    return { 'access-control-allow-origin': origin, 'access-control-expose-headers': 'retry-after', vary: 'origin' }
+    return { 'access-control-allow-origin': origin, 'access-control-expose-headers': 'retry-after, troupe-stream', vary: 'origin' }
   }
 
   /** What a browser asks before it lets a page of another origin call. */

@@ -106,7 +106,7 @@ export class KeptStreams {
   }
 
   #find(eventId: string, owner: Owner): { readonly id: number; readonly after: number; readonly kept: Kept } {
-    const [, id, after, proof] = /^(\d{1,15})\.(\d{1,15})\.([\w-]{22})$/.exec(eventId) ?? []
+    const [, id, after, proof] = /^(\d{1,16})\.(\d{1,15})\.([\w-]{22})$/.exec(eventId) ?? []
     const kept = this.#kept.get(Number(id))
     if (kept === undefined || proof === undefined || !timingSafeEqual(Buffer.from(proof), Buffer.from(this.#proof(Number(id), owner)))) throw gone()
     return { id: Number(id), after: Number(after), kept }
