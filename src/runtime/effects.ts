@@ -21,6 +21,6 @@ export interface Inference<Part = unknown, Result = unknown> extends PromiseLike
 /** The port through which actors reach models. `troupe/models` provides it; the runtime knows no more. */
 export interface Kernels {
   /** The time by the clock that counts their deadlines, where that need not be the callers' own. */
-  now?(): number
+  readonly now?: (() => number) | undefined
   infer(task: string, model: string, input: unknown, options?: InferOptions): Inference
 }

@@ -42,13 +42,12 @@ class Tape implements Cassette {
   /** How many calls of each kind were played. */
   readonly #at = new Map<string, number>()
   #writing: Promise<void> = Promise.resolve()
-  now?: () => number
+  readonly now: (() => number) | undefined
 
   constructor(file: string, source: Kernels | undefined) {
     this.#file = file
     this.#source = source
-    const now = source?.now
-    if (source !== undefined && now !== undefined) this.now = () => now.call(source)
+    this.now = source?.now?.bind(source)
   }
 
   async load(): Promise<void> {

@@ -8,12 +8,11 @@ export class FaultyKernels implements Kernels {
   #failing = 0
   #onSettled: (() => void) | undefined
 
-  now?: () => number
+  readonly now: (() => number) | undefined
 
   constructor(inner: Kernels) {
     this.#inner = inner
-    const { now } = inner
-    if (now !== undefined) this.now = () => now.call(inner)
+    this.now = inner.now?.bind(inner)
   }
 
   /** The next calls fail. */
