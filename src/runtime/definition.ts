@@ -26,6 +26,13 @@ export interface Identity {
   readonly key: string
 }
 
+/** A timer whose moment has passed. */
+export interface LateTimer {
+  /** The type of the event that it brings; for an `after`, `xstate.after.<delay>.<state>`. */
+  readonly event: string
+  readonly lateMs: number
+}
+
 export interface Options {
   readonly mailbox?: MailboxOptions
   /** What happens when this actor fails. */
@@ -44,6 +51,8 @@ export interface Options {
   readonly version?: number
   /** How what an older version left becomes what this one takes. */
   readonly upcast?: { readonly state?: (old: never, from: number) => unknown; readonly messages?: Readonly<Record<string, ((old: never, from: number) => unknown) | undefined>> }
+  /** What becomes of a timer of a durable machine whose moment passed while nobody ran: it fires now, once, or never. Default `once` for all. */
+  readonly late?: (timer: LateTimer) => 'once' | 'skip'
   /** Handlers under way at once, for plain handlers without state. Default 1. */
   readonly concurrency?: number
   /** How long a released outbox waits for its receivers. Default 5 s. */
@@ -142,6 +151,7 @@ function define(protocol: Protocol, logic: Logic, options: Options): Definition 
       throw new TroupeError('InvalidDefinition', `${name} is ${value}`, `give a whole number from ${least}`)
     }
   }
+  if (options.late !== undefined && (options.durable !== true || logic.kind !== 'machine')) throw new TroupeError('InvalidDefinition', '`late` for timers that are not kept', 'it is for the timers of durable machines: leave it out')
   if (options.history !== undefined && options.durable !== true) throw new TroupeError('InvalidDefinition', 'a history without durable', 'give durable: true, or leave out the history')
   return { ...placeholder<unknown, unknown>({}), protocol, logic, options }
 }

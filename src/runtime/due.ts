@@ -4,6 +4,9 @@ import { milliseconds, type Duration } from '../ground/duration.js'
 import { describe, TroupeError } from '../ground/errors.js'
 
 /** `cron` has five fields, or six with seconds before them; `timeZone` is an IANA name, `UTC` unless given. */
+/** A timer that fires later than this after its moment was held up: the moment was missed. */
+export const ON_TIME_MS = 1_000
+
 export type Rhythm = { readonly cron: string; readonly timeZone?: string; readonly every?: never } | { readonly every: Duration; readonly cron?: never; readonly timeZone?: never }
 
 /** Moments in clock time. */

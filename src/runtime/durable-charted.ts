@@ -4,7 +4,7 @@
  *
  * Invariants:
  * D1. What a step changed, sent, answered and started is seen by nobody before the step is in the store.
- * D2. A timer keeps its moment: after a restart it fires then, or at once when that has passed.
+ * D2. A timer keeps its moment: after a restart it fires then, or at once when that has passed, unless its definition skips it.
  * D3. An effect that was under way goes on with what it had; one that had its outcome is not run again.
  * D4. A durable child's life begins and ends with the step of this chart that says so; what it does between is in records of
  *     its own. A child that is let go keeps nothing more, and its next namesake finds nothing of it.
@@ -15,6 +15,7 @@ import { isEnd } from './chart-children.js'
 import type { Plan, Within } from './chart-plan.js'
 import { Charted } from './charted.js'
 import type { Logic } from './definition.js'
+import { ON_TIME_MS } from './due.js'
 import { DurableRun } from './durable-run.js'
 import { Envelope, isOpen, type CancelReason } from './envelope.js'
 import { takeSame } from './former-mail.js'
@@ -75,6 +76,7 @@ export class DurableCharted extends Charted {
     const delayMs = at - this.cell.parts.clock.now()
     const due = to === undefined ? { event } : { event, to }
     if (delayMs > 0) this.changeTimer({ kind: 'set', name, delayMs, due })
+    else if (delayMs < -ON_TIME_MS && this.cell.definition.options.late?.({ event: event.type, lateMs: -delayMs }) === 'skip') this.#due.delete(name)
     else this.overdue(name, due)
   }
 

@@ -16,7 +16,7 @@
 export { protocol, event, request, stream } from './protocol.js'
 export type { Protocol, Specs, Schema, Message, EventKey, RequestKey, StreamKey, MessageOf, ReplyOf, ChunkOf, EventsOf, EventSpec, RequestSpec, StreamSpec, NoBody } from './protocol.js'
 export { actor } from './definition.js'
-export type { Definition, Invocable, Handlers, HandlerLogic, Identity, MachineOptions, Options, UpcastMachineOptions } from './definition.js'
+export type { Definition, Invocable, Handlers, HandlerLogic, Identity, LateTimer, MachineOptions, Options, UpcastMachineOptions } from './definition.js'
 export type { Me } from './me.js'
 export { now, reply, refuse, tell, publish, ask, infer, stepOnce, streamOnce } from './machine-effects.js'
 export type { Whom, Work } from './machine-effects.js'

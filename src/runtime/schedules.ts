@@ -12,7 +12,7 @@ import type { Clock, Timer } from '../ground/clock.js'
 import { TroupeError } from '../ground/errors.js'
 import { OUTSIDE, kindOf, type Address } from './address.js'
 import { pack, unpack } from './codec.js'
-import { due, type Due, type Rhythm } from './due.js'
+import { due, ON_TIME_MS, type Due, type Rhythm } from './due.js'
 import { overloaded } from './endings.js'
 import type { Envelope } from './envelope.js'
 import { mailEntry } from './ledger.js'
@@ -248,5 +248,3 @@ class Running implements Schedule {
 }
 
 const ANYTHING = { specs: {} }
-/** A timer that fires later than this after its moment was held up: the moment was missed. */
-const ON_TIME_MS = 1_000

@@ -54,6 +54,27 @@ test('a timer that came due while nobody ran fires at once', async () => {
   await second.stop()
 })
 
+test.each([['skip', 'on 1'], ['once', 'off 1']] as const)('whether a timer still fires that came due while nobody ran is its definition\'s to say: %s', async (late, shown) => {
+  const asked: unknown[] = []
+  const store = memory()
+  const clock = virtualClock()
+  const first = await createTroupe({ store, clock })
+  await first.keyed('lamp', durableLamp)('a').tell({ type: 'press' })
+  await clock.settle()
+  await first.stop()
+  await clock.advance('1h')
+  // Once and for all: the next life finds no timer.
+  for (let life = 0; life < 2; life++) {
+    const troupe = await createTroupe({ store, clock })
+    const lampAt = troupe.keyed('lamp', actor(Lamp, lamp, { durable: true, late: (timer) => (asked.push(timer), late) }))
+    await clock.settle()
+    expect(await lampAt('a').ask({ type: 'look' })).toBe(shown)
+    await troupe.stop()
+  }
+  expect(asked).toEqual([{ event: 'xstate.after.60000.(machine).on', lateMs: 3_540_000 }])
+  expect(() => actor(Lamp, lamp, { late: () => late })).toThrow('timers that are not kept')
+})
+
 const Shop = protocol({ buy: request(z.object({ item: z.string() }), z.string()) })
 const Stock = protocol({ take: request(z.object({ item: z.string() }), z.number()), taken: request(null, z.array(z.string())) })
 const stock = actor(Stock, {
